@@ -1,0 +1,35 @@
+# One vocabulary of tasks for people and for CI: `make help` lists them.
+# Needs Python 3.11 or newer and make; uv is brought into the checkout when the machine has none.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+LOCAL_UV := .local/uv/bin/uv
+UV := $(or $(shell command -v uv 2>/dev/null),$(LOCAL_UV))
+RUN := $(UV) run --no-sync
+
+# Many processes start at once: compiling every module on installation beats each of them doing so.
+export UV_COMPILE_BYTECODE := 1
+
+.PHONY: help install test lint
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+$(LOCAL_UV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed; $(PYTHON) is older. Name another one: make PYTHON=python3.13 …"; exit 1; }
+	@echo "Bringing uv into the checkout…"
+	@$(PYTHON) -m venv .local/uv && .local/uv/bin/pip install --quiet uv==$(UV_VERSION)
+
+install: $(if $(filter $(LOCAL_UV),$(UV)),$(LOCAL_UV)) ## Install everything into .venv, from the lock
+	@$(UV) sync --locked --quiet
+
+test: install ## Run the tests
+	$(RUN) pytest -n 2 --dist loadgroup
+
+lint: install ## Check style, formatting and types
+	$(RUN) ruff check
+	$(RUN) ruff format --check
+	$(RUN) mypy

@@ -1,0 +1,112 @@
+"""How well a model answers: figures over a test part, and their pictures."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.figure import Figure
+from sklearn.metrics import (
+    accuracy_score,
+    confusion_matrix,
+    f1_score,
+    log_loss,
+    mean_squared_error,
+    recall_score,
+)
+from sklearn.pipeline import Pipeline
+
+from covertype.contract import CLASSES
+
+_LABELS = np.arange(len(CLASSES))
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores on a test part.
+
+    `metrics` by name: accuracy, mse (of class numbers), f1_macro, log_loss, and recall by class
+    for the classes that the test part has. `confusion` counts true classes down, predicted across.
+    """
+
+    metrics: dict[str, float]
+    confusion: npt.NDArray[np.int64]
+
+
+def class_probabilities(model: Pipeline, observations: pd.DataFrame) -> npt.NDArray[np.float64]:
+    """Return probabilities of all classes, shape (n, 7); 0 for a class the model never saw."""
+    probabilities = np.zeros((len(observations), len(CLASSES)))
+    probabilities[:, model.classes_] = model.predict_proba(observations)
+    return probabilities
+
+
+def evaluate(
+    model: Pipeline, observations: pd.DataFrame, classes: npt.NDArray[np.int64]
+) -> Evaluation:
+    """Score a fitted model on observations, shape (n, 12), of known classes, shape (n,)."""
+    probabilities = class_probabilities(model, observations)
+    predicted = probabilities.argmax(axis=1)
+    present = np.unique(classes)
+    recalls = recall_score(classes, predicted, labels=present, average=None)
+    metrics = {
+        "accuracy": accuracy_score(classes, predicted),
+        "mse": mean_squared_error(classes, predicted),
+        "f1_macro": f1_score(classes, predicted, labels=present, average="macro"),
+        "log_loss": log_loss(classes, probabilities, labels=_LABELS),
+        **{
+            f"recall_{label}_{metric_name(CLASSES[label])}": recall
+            for label, recall in zip(present, recalls, strict=True)
+        },
+    }
+    return Evaluation(
+        {name: float(value) for name, value in metrics.items()},
+        confusion_matrix(classes, predicted, labels=_LABELS),
+    )
+
+
+def metric_name(label: str) -> str:
+    """Return a class's name as MLflow takes it in a metric's name."""
+    return label.lower().replace("/", "_").replace(" ", "_").replace("-", "_")
+
+
+def draw_confusion(confusion: npt.NDArray[np.int64]) -> Figure:
+    """Draw a confusion matrix: colours by share of the true class, numbers as counts."""
+    figure = Figure(figsize=(8, 7), layout="constrained")
+    axes = figure.subplots()
+    share = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    image = axes.imshow(share, cmap="Greens", vmin=0, vmax=1)
+    for true, predicted in np.ndindex(*confusion.shape):
+        color = "white" if share[true, predicted] > 0.5 else "black"
+        axes.text(
+            predicted, true, str(confusion[true, predicted]), ha="center", va="center", color=color
+        )
+    axes.set_xticks(_LABELS, CLASSES, rotation=45, ha="right")
+    axes.set_yticks(_LABELS, CLASSES)
+    axes.set_xlabel("Predicted")
+    axes.set_ylabel("True")
+    figure.colorbar(image, label="Share of the true class")
+    return figure
+
+
+def importances(model: Pipeline) -> "pd.Series[float]":
+    """Return how much each of the 54 columns weighs in a fitted model, largest first.
+
+    The forest's mean decrease in impurity, or the mean size of a scaled column's coefficients.
+    """
+    classifier = model[-1]
+    if hasattr(classifier, "feature_importances_"):
+        weights = classifier.feature_importances_
+    else:
+        weights = np.abs(classifier.coef_).mean(axis=0)
+    names = [name.split("__", 1)[1] for name in model[0].get_feature_names_out()]
+    return pd.Series(weights, index=names).sort_values(ascending=False)
+
+
+def draw_importances(weights: "pd.Series[float]", shown: int = 20) -> Figure:
+    """Draw the largest importances as bars."""
+    figure = Figure(figsize=(8, 7), layout="constrained")
+    axes = figure.subplots()
+    top = weights.head(shown)[::-1]
+    axes.barh(list(top.index), top.to_numpy(), color="#2e7d32")
+    axes.set_xlabel("Importance")
+    return figure

@@ -1,0 +1,178 @@
+"""Candidates in MLflow: one finished run each, however often its task is tried."""
+
+import logging
+import pickle
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.entities import Run, ViewType
+from mlflow.models import infer_signature
+from sklearn.pipeline import Pipeline
+
+from covertype.contract import QUANTITY_NAMES, TARGET
+from covertype.evaluation import class_probabilities, draw_confusion, draw_importances, importances
+from covertype.searches import Parameters, Search
+from covertype.serialization import TRUSTED_TYPES, load_model
+from covertype.storage import Datasets, replacing
+from covertype.training import Trained, TrainingSet, train
+
+log = logging.getLogger(__name__)
+
+# What a model's folder says of itself, for those who serve it.
+GOLDEN_ROWS = "golden_rows"
+GOLDEN_PROBABILITIES = "golden_probabilities"
+TRAINING_RANGES = "training_ranges"
+
+_GOLDEN_COUNT = 32
+_SEARCH_TAG = "covertype.search"
+_SNAPSHOT_TAG = "covertype.snapshot"
+_SOURCE = {"mlflow.source.name": "airflow", "mlflow.source.type": "JOB"}
+_REQUIREMENTS = [f"{name}=={version(name)}" for name in ("scikit-learn", "skops", "pandas")]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One candidate of one carrying out of a search.
+
+    `search_id` names that carrying out, and is the same when a task is tried again.
+    """
+
+    search: Search
+    number: int
+    parameters: Parameters
+    search_id: str
+    snapshot: str
+
+
+def train_candidate(candidate: Candidate, datasets: Datasets) -> str:
+    """Train, evaluate and log one candidate; return its run's id.
+
+    A finished run of the same candidate is kept; what an unfinished try left is deleted first.
+    """
+    client = MlflowClient()
+    experiment = mlflow.set_experiment(candidate.search.experiment)
+    name = candidate.search.run_name(candidate.number)
+    for run in _runs(experiment.experiment_id, candidate.search_id, name):
+        if run.info.status == "FINISHED":
+            log.info("%s is finished from an earlier try: run %s", name, run.info.run_id)
+            return str(run.info.run_id)
+        log.warning("%s: an earlier try left run %s unfinished, deleted", name, run.info.run_id)
+        client.delete_run(run.info.run_id)
+    data = TrainingSet.from_rows(datasets.read_snapshot(candidate.snapshot))
+    tags = {_SEARCH_TAG: candidate.search_id, _SNAPSHOT_TAG: candidate.snapshot, **_SOURCE}
+    with mlflow.start_run(run_name=name, tags=tags) as run:
+        trained = train(candidate.search.build(candidate.parameters), data)
+        with _without_advice():
+            _log(candidate, data, trained)
+    log.info(
+        "%s %s: accuracy %.4f on %d test rows, trained on %d in %.1f s",
+        *(name, dict(candidate.parameters), trained.evaluation.metrics["accuracy"]),
+        *(len(data.test), len(data.train), trained.seconds),
+    )
+    return str(run.info.run_id)
+
+
+def _log(candidate: Candidate, data: TrainingSet, trained: Trained) -> None:
+    mlflow.log_params(
+        {**candidate.parameters, "train_rows": len(data.train), "test_rows": len(data.test)}
+    )
+    mlflow.log_metrics({**trained.evaluation.metrics, "training_seconds": trained.seconds})
+    for context, part in (("training", data.train), ("testing", data.test)):
+        rows = part.observations.assign(**{TARGET.name: part.classes})
+        dataset = mlflow.data.from_pandas(
+            rows, source=candidate.snapshot, targets=TARGET.name, name="covertype"
+        )
+        mlflow.log_input(dataset, context=context)
+    mlflow.log_figure(draw_confusion(trained.evaluation.confusion), "confusion_matrix.png")
+    mlflow.log_dict(trained.evaluation.confusion.tolist(), "confusion_matrix.json")
+    weights = importances(trained.model)
+    mlflow.log_figure(draw_importances(weights), "importances.png")
+    mlflow.log_dict(weights.to_dict(), "importances.json")
+    log_model(trained.model, candidate.search.model_name, data)
+
+
+def log_model(model: Pipeline, name: str, data: TrainingSet) -> None:
+    """Log a fitted model to the active run, with what is needed to prove a loaded copy right.
+
+    Its metadata hold `golden_rows` (test observations, as lists of 12) with the probabilities
+    (lists of 7) that this model answers, and `training_ranges` (lowest and highest by quantity).
+    """
+    golden = data.test.observations.head(_GOLDEN_COUNT)
+    trained_on = data.train.observations
+    metadata = {
+        GOLDEN_ROWS: golden.to_numpy(object).tolist(),
+        GOLDEN_PROBABILITIES: class_probabilities(model, golden).tolist(),
+        TRAINING_RANGES: {
+            name: [int(trained_on[name].min()), int(trained_on[name].max())]
+            for name in QUANTITY_NAMES
+        },
+    }
+    mlflow.sklearn.log_model(
+        model,
+        name=name,
+        signature=infer_signature(golden, model.predict(golden)),
+        input_example=golden.head(3),
+        serialization_format="skops",
+        skops_trusted_types=TRUSTED_TYPES,
+        pip_requirements=_REQUIREMENTS,
+        metadata=metadata,
+    )
+
+
+@contextmanager
+def _without_advice() -> Iterator[None]:
+    """Leave out MLflow's advice on what our data never has: missing whole numbers, many sources."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*integer column", category=UserWarning)
+        warnings.filterwarnings("ignore", message=".*dataset source", category=UserWarning)
+        yield
+
+
+def _runs(experiment_id: str, search_id: str, name: str | None = None) -> Sequence[Run]:
+    query = f"tags.`{_SEARCH_TAG}` = '{search_id}'"
+    if name is not None:
+        query += f" and attributes.run_name = '{name}'"
+    runs: Sequence[Run] = MlflowClient().search_runs(
+        [experiment_id], query, run_view_type=ViewType.ACTIVE_ONLY, max_results=1000
+    )
+    return runs
+
+
+def best_run(search: Search, search_id: str) -> Run:
+    """Return the most accurate finished run of a search, the smaller log loss on a tie.
+
+    Raises
+    ------
+    LookupError
+        If none of its candidates finished.
+    """
+    experiment = MlflowClient().get_experiment_by_name(search.experiment)
+    runs = _runs(experiment.experiment_id, search_id) if experiment else []
+    finished = [run for run in runs if run.info.status == "FINISHED"]
+    if not finished:
+        raise LookupError(f"No candidate of {search.run_prefix} {search_id} finished")
+    return max(
+        finished, key=lambda run: (run.data.metrics["accuracy"], -run.data.metrics["log_loss"])
+    )
+
+
+def save_best(run: Run, search: Search, models_dir: Path) -> Path:
+    """Write a run's model as the search's `.pkl`, for people; the platform never loads it."""
+    model = load_model(Path(mlflow.artifacts.download_artifacts(model_uri(run))))
+    path = models_dir / search.best_file
+    with replacing(path) as temporary:
+        temporary.write_bytes(pickle.dumps(model))
+    return path
+
+
+def model_uri(run: Run) -> str:
+    """Return the address of the one model that a run logged."""
+    outputs: Any = run.outputs
+    return f"models:/{outputs.model_outputs[0].model_id}"

@@ -1,0 +1,67 @@
+"""What tests of several parts share: real rows, free ports, a real MLflow server."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import requests
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def real_rows() -> pd.DataFrame:
+    """Two thousand real observations with their classes, from all over the dataset."""
+    whole = pd.read_parquet(ROOT / "data-api" / "covertype.parquet")
+    return whole.sample(2000, random_state=0).reset_index(drop=True)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real tracking server over SQLite, with its artifacts behind it; yields its address."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    address = f"http://127.0.0.1:{free_port()}"
+    command = [
+        *(sys.executable, "-m", "mlflow", "server", "--workers", "1"),
+        *("--host", "127.0.0.1", "--port", address.rsplit(":", 1)[1]),
+        *("--backend-store-uri", f"sqlite:///{folder}/mlflow.db"),
+        *("--artifacts-destination", str(folder / "artifacts")),
+    ]
+    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with (
+        (folder / "log").open("wb") as log,
+        subprocess.Popen(
+            command, stdout=log, stderr=log, env=environment, start_new_session=True
+        ) as server,
+    ):
+        try:
+            wait_until_up(f"{address}/health", server, folder / "log")
+            yield address
+        finally:
+            os.killpg(server.pid, 15)
+
+
+def wait_until_up(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait, a minute at most, until a server that was started answers 200."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            if requests.get(address, timeout=2).ok:
+                return
+        except requests.RequestException:
+            pass
+        time.sleep(0.2)
+    pytest.fail(f"{address} did not come up:\n{log.read_text()[-3000:]}")
