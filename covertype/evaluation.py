@@ -1,11 +1,10 @@
-"""How well a model answers: figures over a test part, and their pictures."""
+"""How well a model answers: figures over a test part, and what it weighs."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from matplotlib.figure import Figure
 from sklearn.metrics import (
     accuracy_score,
     confusion_matrix,
@@ -17,6 +16,7 @@ from sklearn.metrics import (
 from sklearn.pipeline import Pipeline
 
 from covertype.contract import CLASSES
+from covertype.models import class_probabilities
 
 _LABELS = np.arange(len(CLASSES))
 
@@ -31,13 +31,6 @@ class Evaluation:
 
     metrics: dict[str, float]
     confusion: npt.NDArray[np.int64]
-
-
-def class_probabilities(model: Pipeline, observations: pd.DataFrame) -> npt.NDArray[np.float64]:
-    """Return probabilities of all classes, shape (n, 7); 0 for a class the model never saw."""
-    probabilities = np.zeros((len(observations), len(CLASSES)))
-    probabilities[:, model.classes_] = model.predict_proba(observations)
-    return probabilities
 
 
 def evaluate(
@@ -69,25 +62,6 @@ def metric_name(label: str) -> str:
     return label.lower().replace("/", "_").replace(" ", "_").replace("-", "_")
 
 
-def draw_confusion(confusion: npt.NDArray[np.int64]) -> Figure:
-    """Draw a confusion matrix: colours by share of the true class, numbers as counts."""
-    figure = Figure(figsize=(8, 7), layout="constrained")
-    axes = figure.subplots()
-    share = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
-    image = axes.imshow(share, cmap="Greens", vmin=0, vmax=1)
-    for true, predicted in np.ndindex(*confusion.shape):
-        color = "white" if share[true, predicted] > 0.5 else "black"
-        axes.text(
-            predicted, true, str(confusion[true, predicted]), ha="center", va="center", color=color
-        )
-    axes.set_xticks(_LABELS, CLASSES, rotation=45, ha="right")
-    axes.set_yticks(_LABELS, CLASSES)
-    axes.set_xlabel("Predicted")
-    axes.set_ylabel("True")
-    figure.colorbar(image, label="Share of the true class")
-    return figure
-
-
 def importances(model: Pipeline) -> "pd.Series[float]":
     """Return how much each of the 54 columns weighs in a fitted model, largest first.
 
@@ -100,13 +74,3 @@ def importances(model: Pipeline) -> "pd.Series[float]":
         weights = np.abs(classifier.coef_).mean(axis=0)
     names = [name.split("__", 1)[1] for name in model[0].get_feature_names_out()]
     return pd.Series(weights, index=names).sort_values(ascending=False)
-
-
-def draw_importances(weights: "pd.Series[float]", shown: int = 20) -> Figure:
-    """Draw the largest importances as bars."""
-    figure = Figure(figsize=(8, 7), layout="constrained")
-    axes = figure.subplots()
-    top = weights.head(shown)[::-1]
-    axes.barh(list(top.index), top.to_numpy(), color="#2e7d32")
-    axes.set_xlabel("Importance")
-    return figure

@@ -17,18 +17,21 @@ from mlflow.models import infer_signature
 from sklearn.pipeline import Pipeline
 
 from covertype.contract import QUANTITY_NAMES, TARGET
-from covertype.evaluation import class_probabilities, draw_confusion, draw_importances, importances
+from covertype.evaluation import importances
+from covertype.figures import draw_confusion, draw_importances
+from covertype.models import (
+    GOLDEN_PROBABILITIES,
+    GOLDEN_ROWS,
+    TRAINING_RANGES,
+    TRUSTED_TYPES,
+    class_probabilities,
+    load_model,
+)
 from covertype.searches import Parameters, Search
-from covertype.serialization import TRUSTED_TYPES, load_model
 from covertype.storage import Datasets, replacing
 from covertype.training import Trained, TrainingSet, train
 
 log = logging.getLogger(__name__)
-
-# What a model's folder says of itself, for those who serve it.
-GOLDEN_ROWS = "golden_rows"
-GOLDEN_PROBABILITIES = "golden_probabilities"
-TRAINING_RANGES = "training_ranges"
 
 _GOLDEN_COUNT = 32
 _SEARCH_TAG = "covertype.search"

@@ -1,14 +1,27 @@
-"""Models as files: skops, which names every type it would make and makes only trusted ones."""
+"""Models as files, and what they answer.
+
+The format is skops, which names every type it would make and makes only trusted ones.
+"""
 
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
 import skops.io
 from sklearn.pipeline import Pipeline
+
+from covertype.contract import CLASSES
 
 TRUSTED_TYPES = ["sklearn.tree._tree.Tree"]
 """What our models hold beyond the types that skops trusts by itself."""
 
 MODEL_FILE = "model.skops"
+
+# Keys of the metadata that a model's folder holds, for those who serve it.
+GOLDEN_ROWS = "golden_rows"
+GOLDEN_PROBABILITIES = "golden_probabilities"
+TRAINING_RANGES = "training_ranges"
 
 
 def load_model(folder: Path) -> Pipeline:
@@ -29,3 +42,10 @@ def load_model(folder: Path) -> Pipeline:
     if not isinstance(model, Pipeline):
         raise ValueError(f"{path.name} holds a {type(model).__name__}, not a Pipeline")
     return model
+
+
+def class_probabilities(model: Pipeline, observations: pd.DataFrame) -> npt.NDArray[np.float64]:
+    """Return probabilities of all classes, shape (n, 7); 0 for a class the model never saw."""
+    probabilities = np.zeros((len(observations), len(CLASSES)))
+    probabilities[:, model.classes_] = model.predict_proba(observations)
+    return probabilities
