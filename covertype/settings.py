@@ -9,6 +9,8 @@ from typing import Annotated
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
+from covertype.storage import Datasets
+
 
 class Settings(BaseSettings):
     """Read from the environment, by the field's name in capitals."""
@@ -19,3 +21,7 @@ class Settings(BaseSettings):
     datasets_url: Path = Path(".local/datasets")
     models_dir: Path = Path(".local/models")
     retrain_growth: Annotated[float, Field(gt=0, le=10)] = 0.25
+
+    @property
+    def datasets(self) -> Datasets:
+        return Datasets(self.datasets_url)

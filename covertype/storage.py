@@ -183,10 +183,9 @@ class Datasets:
             old.unlink(missing_ok=True)
         return Snapshot(self._name(path), rows, digest)
 
-    def latest_snapshot(self) -> str | None:
-        """Return the name of the newest snapshot, if there is one."""
-        snapshots = self._snapshots()
-        return self._name(snapshots[-1]) if snapshots else None
+    def snapshot_names(self) -> list[str]:
+        """Return the names of the snapshots that are kept, the newest last."""
+        return [self._name(path) for path in self._snapshots()]
 
     def read_snapshot(self, name: str) -> pd.DataFrame:
         """Return the rows of a snapshot."""

@@ -12,11 +12,12 @@ from typing import Any
 
 import mlflow
 from mlflow import MlflowClient
-from mlflow.entities import Run, ViewType
+from mlflow.entities import Run
 from mlflow.models import infer_signature
 from sklearn.pipeline import Pipeline
 
 from covertype.contract import QUANTITY_NAMES, TARGET
+from covertype.estimators import build
 from covertype.evaluation import importances
 from covertype.figures import draw_confusion, draw_importances
 from covertype.models import (
@@ -44,7 +45,8 @@ _REQUIREMENTS = [f"{name}=={version(name)}" for name in ("scikit-learn", "skops"
 class Candidate:
     """One candidate of one carrying out of a search.
 
-    `search_id` names that carrying out, and is the same when a task is tried again.
+    `search_id` names that carrying out, and is the same when a task is tried again; `snapshot`
+    names the training data.
     """
 
     search: Search
@@ -53,25 +55,28 @@ class Candidate:
     search_id: str
     snapshot: str
 
+    @property
+    def run_name(self) -> str:
+        return self.search.run_name(self.number)
+
 
 def train_candidate(candidate: Candidate, datasets: Datasets) -> str:
     """Train, evaluate and log one candidate; return its run's id.
 
     A finished run of the same candidate is kept; what an unfinished try left is deleted first.
     """
-    client = MlflowClient()
     experiment = mlflow.set_experiment(candidate.search.experiment)
-    name = candidate.search.run_name(candidate.number)
-    for run in _runs(experiment.experiment_id, candidate.search_id, name):
+    name = candidate.run_name
+    for run in _former_tries(candidate, experiment.experiment_id):
         if run.info.status == "FINISHED":
             log.info("%s is finished from an earlier try: run %s", name, run.info.run_id)
             return str(run.info.run_id)
         log.warning("%s: an earlier try left run %s unfinished, deleted", name, run.info.run_id)
-        client.delete_run(run.info.run_id)
+        MlflowClient().delete_run(run.info.run_id)
     data = TrainingSet.from_rows(datasets.read_snapshot(candidate.snapshot))
     tags = {_SEARCH_TAG: candidate.search_id, _SNAPSHOT_TAG: candidate.snapshot, **_SOURCE}
     with mlflow.start_run(run_name=name, tags=tags) as run:
-        trained = train(candidate.search.build(candidate.parameters), data)
+        trained = train(build(candidate.search, candidate.parameters), data)
         with _without_advice():
             _log(candidate, data, trained)
     log.info(
@@ -80,6 +85,15 @@ def train_candidate(candidate: Candidate, datasets: Datasets) -> str:
         *(len(data.test), len(data.train), trained.seconds),
     )
     return str(run.info.run_id)
+
+
+def _former_tries(candidate: Candidate, experiment_id: str) -> Sequence[Run]:
+    query = (
+        f"tags.`{_SEARCH_TAG}` = '{candidate.search_id}' "
+        f"and attributes.run_name = '{candidate.run_name}'"
+    )
+    runs: Sequence[Run] = MlflowClient().search_runs([experiment_id], query)
+    return runs
 
 
 def _log(candidate: Candidate, data: TrainingSet, trained: Trained) -> None:
@@ -138,38 +152,15 @@ def _without_advice() -> Iterator[None]:
         yield
 
 
-def _runs(experiment_id: str, search_id: str, name: str | None = None) -> Sequence[Run]:
-    query = f"tags.`{_SEARCH_TAG}` = '{search_id}'"
-    if name is not None:
-        query += f" and attributes.run_name = '{name}'"
-    runs: Sequence[Run] = MlflowClient().search_runs(
-        [experiment_id], query, run_view_type=ViewType.ACTIVE_ONLY, max_results=1000
-    )
-    return runs
+def best_run(run_ids: Sequence[str]) -> Run:
+    """Return the most accurate of some runs, the one of smaller log loss on a tie."""
+    runs = [MlflowClient().get_run(run_id) for run_id in run_ids]
+    return max(runs, key=lambda run: (run.data.metrics["accuracy"], -run.data.metrics["log_loss"]))
 
 
-def best_run(search: Search, search_id: str) -> Run:
-    """Return the most accurate finished run of a search, the smaller log loss on a tie.
-
-    Raises
-    ------
-    LookupError
-        If none of its candidates finished.
-    """
-    experiment = MlflowClient().get_experiment_by_name(search.experiment)
-    runs = _runs(experiment.experiment_id, search_id) if experiment else []
-    finished = [run for run in runs if run.info.status == "FINISHED"]
-    if not finished:
-        raise LookupError(f"No candidate of {search.run_prefix} {search_id} finished")
-    return max(
-        finished, key=lambda run: (run.data.metrics["accuracy"], -run.data.metrics["log_loss"])
-    )
-
-
-def save_best(run: Run, search: Search, models_dir: Path) -> Path:
-    """Write a run's model as the search's `.pkl`, for people; the platform never loads it."""
+def save_model(run: Run, path: Path) -> Path:
+    """Write a run's model as a pickle, for people; the platform never loads it."""
     model = load_model(Path(mlflow.artifacts.download_artifacts(model_uri(run))))
-    path = models_dir / search.best_file
     with replacing(path) as temporary:
         temporary.write_bytes(pickle.dumps(model))
     return path
@@ -179,3 +170,9 @@ def model_uri(run: Run) -> str:
     """Return the address of the one model that a run logged."""
     outputs: Any = run.outputs
     return f"models:/{outputs.model_outputs[0].model_id}"
+
+
+def snapshot_of(run_id: str) -> str:
+    """Return the name of the training data of a run."""
+    tags: dict[str, str] = MlflowClient().get_run(run_id).data.tags
+    return tags[_SNAPSHOT_TAG]

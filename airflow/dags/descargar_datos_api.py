@@ -1,0 +1,72 @@
+"""Collects observations from the group data API.
+
+Every five minutes one task a group fetches its rows into `group_<g>/batch_<b>_<time>.csv`. A group
+that is exhausted is skipped; one that fails is retried with growing pauses and never stops the
+others. What arrived is then announced, once, as new raw data.
+"""
+
+from datetime import datetime, timedelta
+
+from airflow.sdk import Param, TriggerRule, dag, task
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from assets import RAW_DATA
+from covertype.contract import GROUPS
+
+
+@dag(
+    schedule="*/5 * * * *",
+    start_date=datetime(2026, 1, 1),
+    catchup=False,
+    max_active_runs=1,
+    tags=["covertype", "data"],
+    doc_md=__doc__,
+    params={
+        "groups": Param(
+            list(GROUPS),
+            type="array",
+            items={"type": "integer", "enum": list(GROUPS)},
+            minItems=1,
+            uniqueItems=True,
+            title="Groups",
+            description="Which groups to collect from.",
+        )
+    },
+)
+def descargar_datos_api():
+    @task
+    def choose_groups(params=None) -> list[int]:
+        return params["groups"]
+
+    @task(
+        retries=3,
+        retry_delay=timedelta(seconds=5),
+        retry_exponential_backoff=2,
+        max_retry_delay=timedelta(minutes=1),
+        execution_timeout=timedelta(minutes=2),
+        map_index_template="grupo {{ group }}",
+    )
+    def fetch(group: int, dag_run=None) -> tuple[str, int]:
+        from covertype import jobs
+        from covertype.collection import DataApiRefused, NothingToCollect
+
+        try:
+            return jobs.collect_group(group, dag_run.run_after)
+        except NothingToCollect as reason:
+            raise AirflowSkipException(str(reason)) from None
+        except DataApiRefused as reason:
+            raise AirflowFailException(str(reason)) from None
+
+    @task(outlets=[RAW_DATA], trigger_rule=TriggerRule.ALL_DONE)
+    def announce(collected, outlet_events=None) -> None:
+        from covertype.collection import describe
+
+        files = list(collected)
+        if not files:
+            raise AirflowSkipException("No group gave rows in this run")
+        outlet_events[RAW_DATA].extra = describe(files)
+
+    announce(fetch.expand(group=choose_groups()))
+
+
+descargar_datos_api()

@@ -1,0 +1,58 @@
+"""Turns raw files into training data.
+
+Reads the raw files that it has not read yet, sets rows that break the data contract aside in
+`rejected/` with the reason, drops exact duplicates and merges the rest. When the data has grown
+enough since the last announcement, a snapshot of it is announced as training data.
+"""
+
+from datetime import datetime, timedelta
+
+from airflow.sdk import Param, dag, task
+from airflow.sdk.exceptions import AirflowSkipException
+
+from assets import RAW_DATA, TRAINING_DATA
+
+
+@dag(
+    schedule=[RAW_DATA],
+    start_date=datetime(2026, 1, 1),
+    catchup=False,
+    max_active_runs=1,
+    tags=["covertype", "data"],
+    doc_md=__doc__,
+    params={
+        "announce_anyway": Param(
+            False,
+            type="boolean",
+            title="Announce anyway",
+            description="Announce the training data, and so train, even if it has grown little.",
+        )
+    },
+    default_args={"retries": 2, "retry_delay": timedelta(seconds=10)},
+)
+def preprocess_covertype():
+    @task(execution_timeout=timedelta(minutes=10))
+    def preprocess_files() -> int:
+        from covertype import jobs
+
+        return jobs.preprocess_files()
+
+    @task(
+        inlets=[TRAINING_DATA],
+        outlets=[TRAINING_DATA],
+        execution_timeout=timedelta(minutes=5),
+    )
+    def announce(rows: int, params=None, inlet_events=None, outlet_events=None) -> None:
+        from covertype import jobs
+
+        former = list(inlet_events[TRAINING_DATA].ascending(False).limit(1))
+        announced = former[0].extra["rows"] if former else None
+        snapshot = jobs.take_snapshot(rows, announced, params["announce_anyway"])
+        if snapshot is None:
+            raise AirflowSkipException("Nothing to announce: the data has not grown enough")
+        outlet_events[TRAINING_DATA].extra = snapshot
+
+    announce(preprocess_files())
+
+
+preprocess_covertype()

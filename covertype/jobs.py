@@ -1,0 +1,141 @@
+"""What the DAGs' tasks do: each job joins the settings, the datasets and MLflow to the domain.
+
+A job may be tried again: the same arguments give the same result, once.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+import mlflow
+
+from covertype import promotion, tracking
+from covertype.collection import collect
+from covertype.estimators import build
+from covertype.preprocessing import grown_enough, preprocess
+from covertype.searches import Parameters, Search
+from covertype.settings import Settings
+from covertype.tracking import Candidate
+from covertype.training import TrainingSet
+
+log = logging.getLogger(__name__)
+
+
+def collect_group(group: int, collected: datetime) -> tuple[str, int]:
+    """Fetch one group's rows for the collection of that moment; return its file and rows.
+
+    Raises what `covertype.collection.collect` raises.
+    """
+    settings = Settings()
+    return collect(
+        settings.datasets,
+        group,
+        collected,
+        settings.data_api_url,
+        settings.data_api_timeout_seconds,
+    )
+
+
+def preprocess_files() -> int:
+    """Merge the raw files not read yet; return the number of processed rows."""
+    done = preprocess(Settings().datasets)
+    log.info("%s", done)
+    return done.total
+
+
+def take_snapshot(rows: int, announced: int | None, anyway: bool) -> dict[str, Any] | None:
+    """Return a new snapshot's name, rows and digest; None if the rows have not grown enough.
+
+    Parameters
+    ----------
+    rows, announced : int
+        Processed rows now, and when the last snapshot was announced (None before the first).
+    anyway : bool
+        Take it however little the rows have grown.
+    """
+    settings = Settings()
+    if not (anyway and rows) and not grown_enough(rows, announced, settings.retrain_growth):
+        log.info(
+            "%d rows, %s when last announced: not grown by %.0f %% yet",
+            *(rows, announced or "none", settings.retrain_growth * 100),
+        )
+        return None
+    return asdict(settings.datasets.take_snapshot())
+
+
+def plan_search(
+    search: Search, candidates: Sequence[Parameters], search_id: str, snapshot: str | None
+) -> list[dict[str, Any]]:
+    """Return the candidates of a search, as arguments of `train_candidate`.
+
+    Parameters
+    ----------
+    snapshot : str, optional
+        The training data by name; by default the newest snapshot.
+
+    Raises
+    ------
+    ValueError
+        If there is no such snapshot, or a candidate's parameters make no model.
+    """
+    known = Settings().datasets.snapshot_names()
+    if not known:
+        raise ValueError("There is no training data yet; run descargar_datos_api first")
+    if snapshot is not None and snapshot not in known:
+        raise ValueError(f"There is no training data {snapshot!r}; there is {', '.join(known)}")
+    for parameters in candidates:
+        build(search, parameters)
+    return [
+        {
+            "number": number,
+            "parameters": dict(parameters),
+            "search_id": search_id,
+            "snapshot": snapshot or known[-1],
+        }
+        for number, parameters in enumerate(candidates)
+    ]
+
+
+def train_candidate(candidate: Candidate) -> str:
+    """Train, evaluate and log one candidate; return its run's id."""
+    settings = _connect()
+    return tracking.train_candidate(candidate, settings.datasets)
+
+
+def keep_best(search: Search, run_ids: Sequence[str]) -> str:
+    """Write the best of some runs as the search's `.pkl`; return its run's id."""
+    settings = _connect()
+    best = tracking.best_run(run_ids)
+    path = tracking.save_model(best, settings.models_dir / search.best_file)
+    log.info(
+        "%s is the best, accuracy %.4f; kept as %s",
+        *(best.info.run_name, best.data.metrics["accuracy"], path),
+    )
+    return str(best.info.run_id)
+
+
+def register(run_id: str) -> str:
+    """Register a run's model as a version of the served model; return the version."""
+    _connect()
+    return promotion.register(run_id)
+
+
+def promote(version: str) -> bool:
+    """Make a version Production if it beats the present one; tell whether it did.
+
+    Both are scored on the test part of the data that the version was trained on.
+    """
+    settings = _connect()
+    snapshot = tracking.snapshot_of(promotion.run_of(version))
+    test = TrainingSet.from_rows(settings.datasets.read_snapshot(snapshot)).test
+    verdict = promotion.promote_if_better(version, test)
+    log.info("Version %s %s: %s", version, verdict.outcome, verdict.reason)
+    return verdict.promoted
+
+
+def _connect() -> Settings:
+    settings = Settings()
+    mlflow.set_tracking_uri(settings.mlflow_tracking_uri)
+    return settings
