@@ -12,7 +12,7 @@ RUN := $(UV) run --no-sync
 # Many processes start at once: compiling every module on installation beats each of them doing so.
 export UV_COMPILE_BYTECODE := 1
 
-.PHONY: help install test lint
+.PHONY: help install run smoke test lint
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -25,6 +25,12 @@ $(LOCAL_UV):
 
 install: $(if $(filter $(LOCAL_UV),$(UV)),$(LOCAL_UV)) ## Install everything into .venv, from the lock
 	@$(UV) sync --locked --quiet
+
+run: install ## Start the whole platform on this machine; Ctrl-C ends it
+	@$(RUN) python -m tools.run
+
+smoke: install ## Run from an empty state to the first prediction, then stop
+	@$(RUN) python -m tools.run --smoke
 
 test: install ## Run the tests
 	$(RUN) pytest -n 2 --dist loadgroup

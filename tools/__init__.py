@@ -1,0 +1,1 @@
+"""What people run around the platform; no service imports it."""

@@ -1,0 +1,230 @@
+"""The platform's processes on one machine: their ports, environment, logs, start and end."""
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import psutil
+from honcho.environ import parse_procfile
+from honcho.manager import Manager
+
+ROOT = Path(__file__).parents[1]
+
+DEFAULT_PORTS = {"mlflow": 5000, "data-api": 8001, "airflow": 8080, "inference": 8000, "ui": 8503}
+
+AIRFLOW_USER = "admin"
+AIRFLOW_PASSWORD = "admin"  # noqa: S105  the known default, reachable from this machine alone
+
+_TASKS_AT_ONCE = 4
+_END_SECONDS = 5.0
+
+
+class CannotStart(Exception):
+    """The platform can't be started; the message says why and what to do."""
+
+
+def port_variable(service: str) -> str:
+    """Return the name of the variable that moves a service to another port."""
+    return f"{service.upper().replace('-', '_')}_PORT"
+
+
+class Processes:
+    """The services of the Procfile, with their state and logs under one folder.
+
+    Everything that `run` starts has ended when it returns.
+    """
+
+    def __init__(self, state: Path) -> None:
+        self.state = state.resolve()
+        self.ports = {
+            service: int(os.environ.get(port_variable(service), port))
+            for service, port in DEFAULT_PORTS.items()
+        }
+        self.stopped_by_itself: str | None = None
+        self._started: dict[int, psutil.Process] = {}
+        self._manager = Manager(printer=_LogFiles(self.state / "logs", self))
+        self._ending = False
+        self._starting: set[str] = set()
+        self._after_start: Callable[[], None] = lambda: None
+
+    def on_start(self, action: Callable[[], None]) -> None:
+        """Call `action` when every service is started, though not yet ready.
+
+        Not before: honcho forks to start them, which does not go well with other threads.
+        """
+        self._after_start = action
+
+    def address(self, service: str) -> str:
+        return f"http://127.0.0.1:{self.ports[service]}"
+
+    def log(self, service: str) -> Path:
+        return self.state / "logs" / f"{service}.log"
+
+    @property
+    def airflow_passwords(self) -> Path:
+        return self.state / "airflow" / "passwords.json"
+
+    def run(self) -> None:
+        """Start every service; return when all have ended, which the first to end brings about.
+
+        Raises
+        ------
+        CannotStart
+            If a port is in use.
+        """
+        self._check_ports()
+        for folder in ("airflow", "mlflow", "logs"):
+            (self.state / folder).mkdir(parents=True, exist_ok=True)
+        if not self.airflow_passwords.exists():
+            self.airflow_passwords.touch(mode=0o600)
+            self.airflow_passwords.write_text(json.dumps({AIRFLOW_USER: AIRFLOW_PASSWORD}))
+        environment = self.environment()
+        procfile = parse_procfile((ROOT / "Procfile").read_text())
+        for service, command in procfile.processes.items():
+            self._manager.add_process(service, command, env=environment, cwd=str(ROOT))
+        self._starting = set(procfile.processes)
+        _on_hangup(self.end)
+        try:
+            self._manager.loop()
+        finally:
+            self._end_the_rest()
+
+    def end(self, *_: Any) -> None:
+        """Ask every service to end."""
+        self._ending = True
+        self.take_census()
+        self._manager.terminate()
+        # What left its service's process group, as Airflow's tasks do, is not reached by honcho,
+        # which waits for it all the same.
+        rest = threading.Timer(_END_SECONDS, self._end_the_rest)
+        rest.daemon = True
+        rest.start()
+
+    def take_census(self) -> None:
+        """Note every process below this one, so that none outlives it by losing its parent."""
+        for process in psutil.Process().children(recursive=True):
+            self._started.setdefault(process.pid, process)
+
+    def service_started(self, service: str) -> None:
+        self._starting.discard(service)
+        if not self._starting:
+            self._after_start()
+
+    def service_ended(self, service: str) -> None:
+        if self.stopped_by_itself is None and not self._ending and not self._manager.returncode:
+            self.stopped_by_itself = service
+
+    def _end_the_rest(self) -> None:
+        self.take_census()
+        left = [process for process in self._started.values() if process.is_running()]
+        for process in left:
+            _signal(process.terminate)
+        _, left = psutil.wait_procs(left, timeout=_END_SECONDS)
+        for process in left:
+            _signal(process.kill)
+        psutil.wait_procs(left, timeout=_END_SECONDS)
+
+    def _check_ports(self) -> None:
+        listening = {
+            connection.laddr.port: connection.pid
+            for connection in psutil.net_connections("tcp")
+            if connection.status == psutil.CONN_LISTEN and connection.laddr
+        }
+        for service, port in self.ports.items():
+            if port in listening:
+                owner = _describe(listening[port])
+                raise CannotStart(
+                    f"Port {port}, for {service}, is in use by {owner}: end that, or choose "
+                    f"another port: make run {port_variable(service)}={port + 10000}"
+                )
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment of the services."""
+        airflow, mlflow = self.state / "airflow", self.address("mlflow")
+        return os.environ | {
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
+            "PYTHONUNBUFFERED": "1",
+            "STATE_DIR": str(self.state),
+            **{port_variable(service): str(port) for service, port in self.ports.items()},
+            "DATA_API_URL": os.environ.get("DATA_API_URL", f"{self.address('data-api')}/data"),
+            "STATE_FILE": str(self.state / "data-api" / "state.json"),
+            "DATASETS_URL": str(self.state / "datasets"),
+            "MODELS_DIR": str(self.state / "models"),
+            "MODEL_CACHE_DIR": str(self.state / "serving"),
+            "INFERENCE_URL": self.address("inference"),
+            "AIRFLOW_PUBLIC_URL": self.address("airflow"),
+            "MLFLOW_PUBLIC_URL": mlflow,
+            "MLFLOW_TRACKING_URI": mlflow,
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+            "MLFLOW_UV_AUTO_DETECT": "false",
+            "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+            "GIT_PYTHON_REFRESH": "quiet",
+            "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "false",
+            "AIRFLOW_HOME": str(airflow),
+            "AIRFLOW__API__BASE_URL": self.address("airflow"),
+            "AIRFLOW__API__HOST": "127.0.0.1",
+            "AIRFLOW__API__PORT": str(self.ports["airflow"]),
+            "AIRFLOW__API__WORKERS": "1",
+            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "false",
+            "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "airflow" / "dags"),
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.address('airflow')}/execution/",
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
+            "AIRFLOW__CORE__PARALLELISM": str(_TASKS_AT_ONCE),
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self.airflow_passwords),
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{AIRFLOW_USER}:admin",
+            # Every task would import these for seconds; its parent does it once for all.
+            "AIRFLOW__SCHEDULER__MP_START_METHOD": "forkserver",
+            "AIRFLOW__CORE__MP_FORKSERVER_PRELOAD": "airflow.sdk,covertype.jobs",
+            "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "false",
+        }
+
+
+class _LogFiles:
+    """Takes what honcho would print, into a file for each service."""
+
+    width = 0
+
+    def __init__(self, folder: Path, processes: Processes) -> None:
+        self._folder = folder
+        self._processes = processes
+
+    def write(self, message: Any) -> None:
+        if message.name == "system":
+            service, event = str(message.data).strip().split(" ", 1)
+            if event.startswith("started ("):
+                self._processes.service_started(service)
+            elif event.startswith("stopped ("):
+                self._processes.service_ended(service)
+            return
+        line = message.data
+        with (self._folder / f"{message.name}.log").open("a") as file:
+            file.write(line if isinstance(line, str) else line.decode(errors="replace"))
+
+
+def _on_hangup(end: Callable[[], None]) -> None:
+    def handle(_signal: int, _frame: FrameType | None) -> None:
+        end()
+
+    signal.signal(signal.SIGHUP, handle)
+
+
+def _signal(action: Callable[[], None]) -> None:
+    with suppress(psutil.NoSuchProcess):
+        action()
+
+
+def _describe(pid: int | None) -> str:
+    try:
+        process = psutil.Process(pid) if pid else None
+        return f"{process.name()} (process {pid})" if process else "another user's process"
+    except psutil.NoSuchProcess:
+        return f"process {pid}"

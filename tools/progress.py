@@ -1,0 +1,213 @@
+"""Tells a person, in plain words, how the platform comes to answer its first prediction."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import mlflow
+import pandas as pd
+import requests
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+
+from covertype.contract import FEATURE_NAMES, GROUPS
+from covertype.registry import MODEL_NAME, production_version
+from covertype.searches import FOREST, LOGREG, LOGREG_GRID
+from covertype.storage import Datasets
+from tools.processes import AIRFLOW_PASSWORD, AIRFLOW_USER, ROOT, Processes
+
+_START_SECONDS = 180
+_MODEL_SECONDS = 900
+_PAUSE_SECONDS = 1.0
+_TIMEOUT = 5
+
+_HEALTH = {
+    "mlflow": "/health",
+    "data-api": "/health",
+    "airflow": "/api/v2/monitor/health",
+    "inference": "/health",
+    "ui": "/_stcore/health",
+}
+
+
+class NoProgress(Exception):
+    """The platform did not get to its next step; the message says which, and where to look."""
+
+
+class Ended(Exception):
+    """The platform is being stopped, so there is nothing more to tell."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the inference service answered, and the run whose model answered."""
+
+    features: dict[str, Any]
+    answer: dict[str, Any]
+    run: Run
+
+
+class Progress:
+    """Follows the platform from its start to a first prediction."""
+
+    def __init__(self, processes: Processes, ended: Callable[[], bool]) -> None:
+        self._processes = processes
+        self._ended = ended
+        self._datasets = Datasets(processes.state / "datasets")
+        self._start = time.monotonic()
+        self._started_at = datetime.now(UTC)
+        self._told: set[str] = set()
+        self._session = requests.Session()
+        mlflow.set_tracking_uri(processes.address("mlflow"))
+
+    def follow(self) -> Prediction:
+        """Tell each step as it is made; return the first prediction.
+
+        Raises
+        ------
+        NoProgress
+            If a service does not come up, a DAG fails, or no model comes in time.
+        Ended
+            If the platform is stopped meanwhile.
+        """
+        self._wait_for_services()
+        self._wait_for_model()
+        return self._predict()
+
+    def _tell(self, text: str, once: bool = True) -> None:
+        if not once or text not in self._told:
+            self._told.add(text)
+            print(f"{time.monotonic() - self._start:5.0f} s  {text}", flush=True)
+
+    def _pause(self) -> None:
+        time.sleep(_PAUSE_SECONDS)
+        self._processes.take_census()
+        if self._ended():
+            raise Ended
+
+    def _wait_for_services(self) -> None:
+        waiting = dict(_HEALTH)
+        self._tell(f"Starting {', '.join(waiting)} …")
+        while waiting:
+            for service, path in list(waiting.items()):
+                if self._healthy(service, path):
+                    del waiting[service]
+                    self._tell(f"{service} is up at {self._processes.address(service)}")
+            if waiting and time.monotonic() - self._start > _START_SECONDS:
+                service = next(iter(waiting))
+                raise NoProgress(
+                    f"{service} did not come up in {_START_SECONDS} s: "
+                    f"see {self._processes.log(service)}"
+                )
+            self._pause()
+
+    def _healthy(self, service: str, path: str) -> bool:
+        try:
+            answer = self._session.get(self._processes.address(service) + path, timeout=_TIMEOUT)
+        except requests.RequestException:
+            return False
+        if service == "airflow" and answer.ok:
+            parts = answer.json()
+            return all(
+                parts[part]["status"] == "healthy"
+                for part in ("metadatabase", "scheduler", "dag_processor")
+            )
+        return answer.ok
+
+    def _wait_for_model(self) -> None:
+        deadline = time.monotonic() + _MODEL_SECONDS
+        while (version := production_version()) is None:
+            self._tell_data()
+            self._tell_runs()
+            self._refuse_failed_dags()
+            if time.monotonic() > deadline:
+                raise NoProgress(
+                    f"No model reached Production in {_MODEL_SECONDS // 60} minutes: see the DAGs "
+                    f"at {self._processes.address('airflow')} "
+                    f"and {self._processes.log('airflow')}"
+                )
+            self._pause()
+        self._tell_runs()
+        reason = version.tags.get("promotion.reason", "by hand")
+        self._tell(f"{MODEL_NAME} version {version.version} is in Production: {reason}")
+
+    def _tell_data(self) -> None:
+        names = self._datasets.raw_names()
+        if names and (len(names) < len(GROUPS) or not self._datasets.snapshot_names()):
+            self._tell(f"Collecting: {len(names)} files from the data API")
+        for name in self._datasets.snapshot_names():
+            rows = name.split("_")[1]
+            self._tell(f"Preprocessed: {rows} distinct valid rows to train on")
+
+    def _tell_runs(self) -> None:
+        client = MlflowClient()
+        for search in (FOREST, LOGREG, LOGREG_GRID):
+            experiment = client.get_experiment_by_name(search.experiment)
+            if experiment is None:
+                continue
+            since = int(self._started_at.timestamp() * 1000)
+            query = f"attributes.start_time >= {since} and attributes.status = 'FINISHED'"
+            for run in client.search_runs([experiment.experiment_id], query):
+                self._tell(
+                    f"Trained {run.info.run_name}: accuracy {run.data.metrics['accuracy']:.4f} "
+                    f"in {run.data.metrics['training_seconds']:.1f} s"
+                )
+
+    def _refuse_failed_dags(self) -> None:
+        address = self._processes.address("airflow")
+        try:
+            token = self._session.post(
+                f"{address}/auth/token",
+                json={"username": AIRFLOW_USER, "password": AIRFLOW_PASSWORD},
+                timeout=_TIMEOUT,
+            ).json()["access_token"]
+            failed = self._session.get(
+                f"{address}/api/v2/dags/~/dagRuns",
+                params={
+                    "state": "failed",
+                    "start_date_gte": self._started_at.isoformat(),
+                    "limit": "1",
+                },
+                headers={"Authorization": f"Bearer {token}"},
+                timeout=_TIMEOUT,
+            ).json()["dag_runs"]
+        except (requests.RequestException, KeyError, ValueError):
+            return
+        for run in failed:
+            raise NoProgress(
+                f"{run['dag_id']} failed: see its log at "
+                f"{address}/dags/{run['dag_id']}/runs/{run['dag_run_id']}"
+            )
+
+    def _predict(self) -> Prediction:
+        row = pd.read_parquet(ROOT / "data-api" / "covertype.parquet").astype(object).iloc[0]
+        features = {name: row[name] for name in FEATURE_NAMES}
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            try:
+                answer = self._session.post(
+                    f"{self._processes.address('inference')}/predict",
+                    json={"features": features},
+                    timeout=_TIMEOUT,
+                )
+                if answer.ok:
+                    break
+            except requests.RequestException:
+                pass
+            if time.monotonic() > deadline:
+                raise NoProgress(
+                    "The inference service did not take up the model: "
+                    f"see {self._processes.log('inference')}"
+                )
+            self._pause()
+        return Prediction(features, answer.json(), self._run_of(answer.json()["model_version"]))
+
+    def _run_of(self, version: str) -> Run:
+        try:
+            client = MlflowClient()
+            return client.get_run(client.get_model_version(MODEL_NAME, version).run_id)
+        except MlflowException as error:
+            raise NoProgress(f"Version {version} answered, but MLflow has no run of it") from error
