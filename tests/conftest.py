@@ -11,6 +11,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import requests
+from hypothesis import settings
+
+# A shared machine stalls at times; a slow example is no wrong one.
+settings.register_profile("platform", deadline=None)
+settings.load_profile("platform")
 
 ROOT = Path(__file__).parents[1]
 
