@@ -145,7 +145,8 @@ def log_model(model: Pipeline, name: str, data: TrainingSet) -> None:
 
 @contextmanager
 def _without_advice() -> Iterator[None]:
-    """Leave out MLflow's advice on what our data never has: missing whole numbers, many sources."""
+    """Leave out MLflow's advice on what we don't have: missing whole numbers, pip, many sources."""
+    logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*integer column", category=UserWarning)
         warnings.filterwarnings("ignore", message=".*dataset source", category=UserWarning)

@@ -179,11 +179,15 @@ class Processes:
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.address('airflow')}/execution/",
             "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
             "AIRFLOW__CORE__PARALLELISM": str(_TASKS_AT_ONCE),
+            # LocalExecutor takes all it is given, in order of arrival; only a pool lets tasks of
+            # higher priority go first.
+            "AIRFLOW__CORE__DEFAULT_POOL_TASK_SLOT_COUNT": str(_TASKS_AT_ONCE),
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self.airflow_passwords),
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{AIRFLOW_USER}:admin",
             # Every task would import these for seconds; its parent does it once for all.
             "AIRFLOW__SCHEDULER__MP_START_METHOD": "forkserver",
             "AIRFLOW__CORE__MP_FORKSERVER_PRELOAD": "airflow.sdk,covertype.jobs",
+            "AIRFLOW__EXECUTION_API__JWT_EXPIRATION_TIME": "3600",
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "false",
         }
 

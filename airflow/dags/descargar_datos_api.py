@@ -44,7 +44,7 @@ def descargar_datos_api():
         retry_exponential_backoff=2,
         max_retry_delay=timedelta(minutes=1),
         execution_timeout=timedelta(minutes=2),
-        map_index_template="grupo {{ group }}",
+        map_index_template="grupo {{ task.op_kwargs['group'] }}",
     )
     def fetch(group: int, dag_run=None) -> tuple[str, int]:
         from covertype import jobs
@@ -61,7 +61,7 @@ def descargar_datos_api():
     def announce(collected, outlet_events=None) -> None:
         from covertype.collection import describe
 
-        files = list(collected)
+        files = collected[:]
         if not files:
             raise AirflowSkipException("No group gave rows in this run")
         outlet_events[RAW_DATA].extra = describe(files)

@@ -72,7 +72,7 @@ def search_dag(dag_id: str, search: Search, *, promotes: bool, priority: int) ->
         def keep_best(runs) -> str:
             from covertype import jobs
 
-            return jobs.keep_best(search, list(runs))
+            return jobs.keep_best(search, runs[:])
 
         @task
         def register(run: str) -> str:
