@@ -1,0 +1,1 @@
+"""The inference service: answers with the model in Production, and follows it as it changes."""

@@ -1,0 +1,174 @@
+"""Follows Production: `python -m inference.follower`, which the service starts by itself.
+
+A process of its own, so that fetching, checking and compiling a version never takes time from
+those who ask for predictions. It ends when its standard input does.
+"""
+
+import logging
+import os
+import shutil
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import mlflow
+import msgspec
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.models import Model
+
+from covertype.models import GOLDEN_PROBABILITIES, GOLDEN_ROWS, MODEL_FILE, TRAINING_RANGES
+from covertype.registry import MODEL_NAME, STAGE, production_version
+from inference.cards import Card, Refusal, RegistryReport, iso, now, write
+from inference.predictors import CARD_FILE, PipelinePredictor, prove
+from inference.settings import ServingSettings
+from inference.store import ModelStore
+
+log = logging.getLogger(__name__)
+
+
+class Follower:
+    """Brings the version in Production into the store, once it is proven."""
+
+    def __init__(self, store: ModelStore) -> None:
+        self.store = store
+        self._refused: dict[tuple[str, int], Refusal] = {}
+
+    def check(self) -> RegistryReport:
+        """Look once at the registry, bring a new version, and report."""
+        try:
+            version = production_version()
+            report = self._follow(version) if version else self._none()
+        except Exception as error:
+            report = RegistryReport(
+                reachable=False,
+                message=f"the registry can't be used: {_first_line(error)}",
+                checked_at=now(),
+            )
+        self.store.write_report(report)
+        return report
+
+    def _none(self) -> RegistryReport:
+        return RegistryReport(
+            reachable=True,
+            message=f"no version of {MODEL_NAME} is in {STAGE}",
+            checked_at=now(),
+        )
+
+    def _follow(self, version: ModelVersion) -> RegistryReport:
+        name = f"{version.version}-{version.run_id}"
+        key = (name, int(version.last_updated_timestamp))
+        if name != self.store.current and key not in self._refused:
+            refusal = self._bring(version, name)
+            if refusal is not None:
+                self._refused[key] = refusal
+        refused = self._refused.get(key)
+        message = (
+            f"version {version.version} is in {STAGE}"
+            if refused is None
+            else f"version {version.version} is in {STAGE}, but was refused: {refused.reason}"
+        )
+        return RegistryReport(
+            reachable=True,
+            message=message,
+            checked_at=now(),
+            production=version.version,
+            refused=refused,
+        )
+
+    def _bring(self, version: ModelVersion, name: str) -> Refusal | None:
+        """Fetch, prove and keep a version; return why not, if it is unfit.
+
+        What keeps it from being fetched is raised, to be tried again.
+        """
+        log.info("Version %s is in %s: fetching it", version.version, STAGE)
+        refusal = None
+        try:
+            with self.store.incoming(name) as folder:
+                fetched = _fetch(version, folder / "fetched")
+                card = _read_card(version, fetched)
+                try:
+                    (fetched / MODEL_FILE).rename(folder / MODEL_FILE)
+                    shutil.rmtree(fetched)
+                    prove(PipelinePredictor(folder), card)
+                    write(folder / CARD_FILE, card)
+                except Exception as error:
+                    refusal = Refusal(version.version, _first_line(error), now())
+                    raise
+        except Exception:
+            if refusal is None:
+                raise
+            log.exception("Version %s is refused: %s", version.version, refusal.reason)
+            return refusal
+        log.info("Version %s answers from now on", version.version)
+        return None
+
+
+def _fetch(version: ModelVersion, folder: Path) -> Path:
+    uri = f"models:/{MODEL_NAME}/{version.version}"
+    folder.mkdir()
+    return Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(folder)))
+
+
+def _read_card(version: ModelVersion, fetched: Path) -> Card:
+    run = MlflowClient().get_run(version.run_id)
+    metadata = Model.load(fetched).metadata or {}
+    artifacts = f"runs:/{version.run_id}"
+    facts = {
+        "name": MODEL_NAME,
+        "version": str(version.version),
+        "stage": version.current_stage,
+        "since": iso(version.last_updated_timestamp),
+        "run_id": version.run_id,
+        "experiment_id": run.info.experiment_id,
+        "metrics": run.data.metrics,
+        "parameters": run.data.params,
+        "training_ranges": metadata.get(TRAINING_RANGES, {}),
+        "confusion_matrix": mlflow.artifacts.load_dict(f"{artifacts}/confusion_matrix.json"),
+        "importances": mlflow.artifacts.load_dict(f"{artifacts}/importances.json"),
+        "golden_rows": metadata.get(GOLDEN_ROWS, []),
+        "golden_probabilities": metadata.get(GOLDEN_PROBABILITIES, []),
+    }
+    return msgspec.convert(facts, Card)
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return (lines[0] if lines else type(error).__name__)[:500]
+
+
+def main() -> None:
+    """Follow Production until standard input ends."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s:     %(name)s: %(message)s")
+    settings = ServingSettings()
+    # Its own retries would hide for minutes that the registry is away; this loop is the retry.
+    os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "1"
+    os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = str(settings.registry_timeout_seconds)
+    mlflow.set_tracking_uri(settings.mlflow_tracking_uri)
+    # A Ctrl-C reaches the whole group; the service that started this one decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    stopped = threading.Event()
+    threading.Thread(target=_wait_for_end, args=[stopped], daemon=True).start()
+    follower = Follower(ModelStore(settings.model_cache_dir))
+    said = ""
+    while True:
+        report = follower.check()
+        if report.message != said:
+            said = report.message
+            (log.info if report.reachable else log.warning)("Registry: %s", said)
+        if stopped.wait(settings.registry_poll_seconds):
+            return
+
+
+def _wait_for_end(stopped: threading.Event) -> None:
+    sys.stdin.read()
+    stopped.set()
+    # A fetch that hangs must not keep the process.
+    timer = threading.Timer(2, os._exit, args=[0])
+    timer.daemon = True
+    timer.start()
+
+
+if __name__ == "__main__":
+    main()

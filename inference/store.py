@@ -1,0 +1,88 @@
+"""The folder of served models: one follower writes it, every worker reads it.
+
+    versions/<version>-<run>/   a proven model: card.json, model.skops, compiled arrays
+    current                     the name of the version's folder that answers
+    registry.json               what the last look at the registry gave
+
+A version's folder appears whole, and `current` moves only after it.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from covertype.storage import replacing
+from inference.cards import RegistryReport, write
+
+_KEPT_VERSIONS = 2
+
+
+class ModelStore:
+    """The models under one folder, which is made when it is missing."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._versions = root / "versions"
+        self._pointer = root / "current"
+        self._report = root / "registry.json"
+        self._versions.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def current(self) -> str | None:
+        """The name of the version's folder that answers, if there is one."""
+        try:
+            return self._pointer.read_text().strip() or None
+        except FileNotFoundError:
+            return None
+
+    def folder(self, name: str) -> Path:
+        """Return the folder of a version that is kept."""
+        return self._versions / name
+
+    @contextmanager
+    def incoming(self, name: str) -> Iterator[Path]:
+        """Yield an empty folder; on a clean exit it is the version's, and the current one."""
+        for left in self._versions.glob(".incoming-*"):
+            shutil.rmtree(left, ignore_errors=True)
+        with tempfile.TemporaryDirectory(
+            dir=self._versions, prefix=".incoming-", ignore_cleanup_errors=True
+        ) as made:
+            part = Path(made) / name
+            part.mkdir()
+            yield part
+            _flush(part)
+            if self.folder(name).exists():
+                shutil.rmtree(self.folder(name))
+            part.rename(self.folder(name))
+        self.point_to(name)
+
+    def point_to(self, name: str) -> None:
+        """Make a kept version the current one; of the others the newest stay."""
+        with replacing(self._pointer) as temporary:
+            temporary.write_text(name)
+        os.utime(self.folder(name))
+        newest = sorted(self._versions.iterdir(), key=lambda path: -path.stat().st_mtime)
+        for old in newest[_KEPT_VERSIONS:]:
+            shutil.rmtree(old, ignore_errors=True)
+
+    def write_report(self, report: RegistryReport) -> None:
+        write(self._report, report)
+
+    def read_report(self) -> RegistryReport | None:
+        """Return what the last look at the registry gave, None before the first."""
+        try:
+            return msgspec.json.decode(self._report.read_bytes(), type=RegistryReport)
+        except (FileNotFoundError, msgspec.DecodeError):
+            return None
+
+
+def _flush(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb+") as file:
+                os.fsync(file.fileno())
