@@ -1,0 +1,97 @@
+"""A stand-in for the inference service, for the states that a real one is seldom in."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from covertype.contract import CLASSES, QUANTITIES
+
+Reply = tuple[int, Any]
+
+
+def model_body(version: str = "3") -> dict[str, Any]:
+    """What `GET /model` answers."""
+    return {
+        "name": "BestModelRF",
+        "version": version,
+        "stage": "Production",
+        "since": "2026-11-22T10:15:00+00:00",
+        "run_id": "0123456789abcdef",
+        "experiment_id": "2",
+        "metrics": {
+            "accuracy": 0.8711,
+            "f1_macro": 0.81,
+            "log_loss": 0.39,
+            "mse": 0.9,
+            **{f"recall_{n}": 0.8 for n in range(7)},
+        },
+        "parameters": {"n_estimators": "100", "max_depth": "20"},
+        "training_ranges": {
+            quantity.name: [quantity.minimum, quantity.maximum // 2] for quantity in QUANTITIES
+        },
+        "confusion_matrix": [
+            [900 if row == column else 10 for column in range(7)] for row in range(7)
+        ],
+        "importances": {quantity.name: 0.1 for quantity in QUANTITIES},
+        "loaded_at": "2026-11-22T10:15:10+00:00",
+    }
+
+
+def prediction_body(number: int = 4, version: str = "3") -> dict[str, Any]:
+    """What `POST /predict` answers."""
+    shares = dict.fromkeys(CLASSES, 0.05) | {CLASSES[number]: 0.7}
+    return {
+        "prediction": [number],
+        "label": CLASSES[number],
+        "probabilities": shares,
+        "model_version": version,
+        "warnings": [],
+    }
+
+
+@dataclass
+class FakeInference:
+    """Answers what its routes hold: a reply by method and path, or a function of the body."""
+
+    routes: dict[str, Reply | Callable[[bytes], Reply]]
+    address: str = ""
+    delay: float = 0
+    asked: list[tuple[str, bytes]] = field(default_factory=list)
+
+
+@contextmanager
+def serving() -> Iterator[FakeInference]:
+    """Serve on a free port until the end of the block."""
+    fake = FakeInference(
+        {"GET /model": (200, model_body()), "POST /predict": (200, prediction_body())}
+    )
+
+    class Handler(BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            route = f"{self.command} {self.path.split('?')[0]}"
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            fake.asked.append((route, body))
+            time.sleep(fake.delay)
+            reply = fake.routes.get(route, (404, {"detail": "Not Found"}))
+            status, content = reply(body) if callable(reply) else reply
+            sent = content if isinstance(content, bytes) else json.dumps(content).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(sent)))
+            self.end_headers()
+            self.wfile.write(sent)
+
+        do_GET = do_POST = answer  # noqa: N815
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        fake.address = f"http://127.0.0.1:{server.server_port}"
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield fake
+        server.shutdown()

@@ -1,0 +1,112 @@
+"""The form: what it holds, what it asks of the service, and what it says in every state."""
+
+import json
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from covertype.contract import CLASSES, FEATURE_NAMES
+from covertype_ui import texts
+from covertype_ui.examples import TYPICAL
+from tests.ui.fakes import FakeInference
+
+
+def predict(app: AppTest) -> AppTest:
+    return app.button[0].click().run()
+
+
+def asked_features(fake: FakeInference) -> Any:
+    bodies = [body for route, body in fake.asked if route == "POST /predict"]
+    return json.loads(bodies[-1])["features"]
+
+
+def test_first_prediction_takes_one_click(app: AppTest, fake_inference: FakeInference) -> None:
+    predict(app.run())
+    assert not app.exception
+    assert asked_features(fake_inference) == list(TYPICAL[CLASSES[1]])
+    assert app.metric[0].value == texts.CLASS_LABELS["Aspen"].es
+    assert "70,0" in app.metric[0].delta
+    assert any("versión 3" in caption.value for caption in app.caption)
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_example_of_a_class_fills_the_form(
+    app: AppTest, fake_inference: FakeInference, name: str
+) -> None:
+    app.run()
+    app.button_group(key="example").set_value(name).run()
+    predict(app)
+    assert asked_features(fake_inference) == list(TYPICAL[name])
+
+
+def test_english_keeps_what_was_entered(app: AppTest, fake_inference: FakeInference) -> None:
+    app.run()
+    app.number_input(key=FEATURE_NAMES[0]).set_value(2222).run()
+    app.button_group(key="lang").set_value("en").run()
+    assert app.title[0].value == texts.PAGE_PREDICTION.en
+    assert app.number_input(key=FEATURE_NAMES[0]).value == 2222
+    assert predict(app).metric[0].value == "Aspen"
+    assert asked_features(fake_inference)[0] == 2222
+
+
+def test_value_outside_training_warns(app: AppTest) -> None:
+    app.run()
+    app.number_input(key=FEATURE_NAMES[0]).set_value(8000).run()
+    warnings = [warning.value for warning in predict(app).warning]
+    assert any("8\u202f000" in warning for warning in warnings)
+
+
+def test_changed_value_marks_the_answer_stale(app: AppTest) -> None:
+    predict(app.run())
+    assert not app.info
+    app.number_input(key=FEATURE_NAMES[0]).set_value(2222).run()
+    assert [info.value for info in app.info] == [texts.ANSWER_STALE.es]
+
+
+def test_missing_value_is_named_and_nothing_is_asked(
+    app: AppTest, fake_inference: FakeInference
+) -> None:
+    app.run()
+    app.number_input(key="Slope").set_value(None).run()
+    predict(app)
+    assert "Pendiente" in app.error[0].value
+    assert not any(route == "POST /predict" for route, _ in fake_inference.asked)
+
+
+def test_no_model_yet_says_where_to_follow_it(app: AppTest, fake_inference: FakeInference) -> None:
+    fake_inference.routes = {
+        "GET /model": (503, {"detail": "no model"}),
+        "POST /predict": (503, {"detail": "no model"}),
+    }
+    assert "8080" in app.run().info[0].value
+    assert "8080" in predict(app).info[0].value
+
+
+def test_service_away_is_said_plainly(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INFERENCE_URL", "http://127.0.0.1:9")
+    assert predict(app.run()).error[0].value == texts.SERVICE_AWAY.es
+
+
+def test_slow_answer_keeps_the_values(
+    app: AppTest, fake_inference: FakeInference, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INFERENCE_TIMEOUT_SECONDS", "0.2")
+    app.run()
+    fake_inference.delay = 1
+    assert texts.SERVICE_SLOW.es[:40] in predict(app).warning[0].value
+    assert app.number_input(key="Elevation").value == 2942
+
+
+def test_refused_value_is_named_with_its_rule(app: AppTest, fake_inference: FakeInference) -> None:
+    fault = {"loc": ["features", "Aspect"], "msg": "Aspect must be …"}
+    fake_inference.routes["POST /predict"] = (422, {"detail": [fault]})
+    assert "Orientación debe ser un número entero de 0 a 360" in predict(app.run()).error[0].value
+
+
+@pytest.mark.parametrize("reply", [(500, {"detail": "KeyError"}), (200, {"other": 1}), (200, b"<")])
+def test_fault_of_the_service_shows_nothing_technical(
+    app: AppTest, fake_inference: FakeInference, reply: Any
+) -> None:
+    fake_inference.routes["POST /predict"] = reply
+    assert predict(app.run()).error[0].value == texts.SERVICE_FAILED.es

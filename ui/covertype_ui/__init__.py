@@ -1,0 +1,1 @@
+"""The app for people: what they see, what it asks of the services, and its words."""

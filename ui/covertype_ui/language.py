@@ -1,0 +1,51 @@
+"""The language that a person chose, and numbers as it writes them."""
+
+from typing import Literal, get_args
+
+import streamlit as st
+
+from covertype_ui import texts
+from covertype_ui.texts import Phrase
+
+Language = Literal["es", "en"]
+
+_KEY = "lang"
+_NAMES: dict[str, str] = {"es": "Español", "en": "English"}
+
+
+def choose_language() -> None:
+    """Draw the switch; what is chosen stays in the address, so that links keep it."""
+    st.segmented_control(
+        say(texts.LANGUAGE),
+        get_args(Language),
+        default="es",
+        required=True,
+        format_func=_NAMES.__getitem__,
+        key=_KEY,
+        label_visibility="collapsed",
+        bind="query-params",
+    )
+
+
+def language() -> Language:
+    """Return the chosen language, Spanish at first."""
+    return "en" if st.session_state.get(_KEY) == "en" else "es"
+
+
+def say(phrase: Phrase, **values: object) -> str:
+    """Return the phrase in the chosen language, with `values` in its braces."""
+    text = phrase.en if language() == "en" else phrase.es
+    return text.format(**values)
+
+
+def number(value: float, decimals: int = 0) -> str:
+    """Write a number with the language's separators: 3 134,5 or 3,134.5."""
+    written = f"{value:,.{decimals}f}"
+    if language() == "en":
+        return written
+    return written.translate(str.maketrans(",.", "\u202f,"))
+
+
+def percent(share: float, decimals: int = 1) -> str:
+    """Write a share of one as a percentage: 87,3 % or 87.3%."""
+    return number(share * 100, decimals) + ("%" if language() == "en" else "\u202f%")

@@ -1,0 +1,168 @@
+"""The form of the twelve inputs, and the answer."""
+
+from dataclasses import dataclass
+from math import inf
+
+import streamlit as st
+
+from covertype.contract import CATEGORIES, CLASSES, FEATURES, QUANTITIES, Category, Quantity
+from covertype.validation import InvalidObservation, parse_observation
+from covertype_ui import charts, texts
+from covertype_ui.contract_words import choice, description, label
+from covertype_ui.examples import TYPICAL
+from covertype_ui.inference import PROBLEMS, Model, Prediction, Refused, ServiceProblem
+from covertype_ui.language import number, percent, say
+from covertype_ui.services import explain, inference, model_in_production
+
+_EXAMPLE = "example"
+_ANSWER = "answer"
+_FIRST_EXAMPLE = CLASSES[1]
+_COLUMNS = 3
+
+_Values = tuple[int | str | None, ...]
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What was asked last, and what came back."""
+
+    values: _Values
+    outcome: Prediction | ServiceProblem
+
+
+def page() -> None:
+    """Draw the page."""
+    st.title(say(texts.PAGE_PREDICTION))
+    st.write(say(texts.PREDICTION_INTRODUCTION))
+    model = model_in_production()
+    form, answer = st.columns([3, 2], gap="large")
+    with form:
+        values = _form(model.ranges if isinstance(model, Model) else {})
+    with answer, st.container(key="answer"):
+        if st.button(say(texts.PREDICT), type="primary", icon=":material/forest:", width="stretch"):
+            with st.spinner(say(texts.ASKING)):
+                st.session_state[_ANSWER] = _ask(values)
+        _show(st.session_state.get(_ANSWER), values, model)
+
+
+def _form(ranges: dict[str, tuple[float, float]]) -> _Values:
+    if _EXAMPLE not in st.session_state:
+        st.session_state[_EXAMPLE] = _FIRST_EXAMPLE
+        _fill()
+    st.pills(
+        say(texts.EXAMPLES),
+        CLASSES,
+        format_func=lambda name: say(texts.CLASS_LABELS[name]),
+        key=_EXAMPLE,
+        on_change=_fill,
+        persist_state="session",
+    )
+    values: list[int | str | None] = []
+    for first in range(0, len(QUANTITIES), _COLUMNS):
+        row = QUANTITIES[first : first + _COLUMNS]
+        for column, quantity in zip(st.columns(_COLUMNS), row, strict=False):
+            with column:
+                values.append(_quantity(quantity, ranges.get(quantity.name)))
+    for column, category in zip(st.columns(len(CATEGORIES)), CATEGORIES, strict=True):
+        with column:
+            values.append(_category(category))
+    return tuple(values)
+
+
+def _fill() -> None:
+    example = st.session_state[_EXAMPLE]
+    if example is not None:
+        for feature, value in zip(FEATURES, TYPICAL[example], strict=True):
+            st.session_state[feature.name] = value
+
+
+def _quantity(quantity: Quantity, seen: tuple[float, float] | None) -> int | None:
+    value = st.number_input(
+        label(quantity),
+        quantity.minimum,
+        quantity.maximum,
+        value=None,
+        step=1,
+        key=quantity.name,
+        persist_state="session",
+        help=say(
+            texts.INPUT_HELP,
+            description=description(quantity),
+            low=number(quantity.minimum),
+            high=number(quantity.maximum),
+            unit=quantity.unit,
+            column=quantity.name,
+        ),
+    )
+    if seen is not None:
+        low, high = seen
+        st.caption(say(texts.TRAINED_RANGE, low=number(low), high=number(high)))
+    return value
+
+
+def _category(category: Category) -> str:
+    return st.selectbox(
+        label(category),
+        category.values,
+        format_func=lambda value: choice(category, value),
+        key=category.name,
+        persist_state="session",
+        help=say(texts.CHOICE_HELP, description=description(category), column=category.name),
+    )
+
+
+def _ask(values: _Values) -> _Answer:
+    try:
+        return _Answer(values, inference().predict(parse_observation(values)))
+    except InvalidObservation as invalid:
+        return _Answer(values, Refused(tuple(invalid.errors)))
+    except PROBLEMS as problem:
+        return _Answer(values, problem)
+
+
+def _show(answer: _Answer | None, values: _Values, model: Model | ServiceProblem) -> None:
+    if answer is None:
+        if isinstance(model, Model):
+            st.info(say(texts.ANSWER_EMPTY), icon=":material/arrow_back:")
+        else:
+            explain(model)
+        return
+    if not isinstance(answer.outcome, Prediction):
+        explain(answer.outcome)
+        return
+    prediction = answer.outcome
+    if answer.values != values:
+        st.info(say(texts.ANSWER_STALE), icon=":material/refresh:")
+    elif isinstance(model, Model) and model.version != prediction.version:
+        st.info(
+            say(texts.ANSWER_EXPIRED, version=prediction.version, current=model.version),
+            icon=":material/update:",
+        )
+    st.metric(
+        say(texts.ANSWER),
+        say(texts.CLASS_LABELS[prediction.label]),
+        say(texts.ANSWER_SURE, share=percent(prediction.probabilities[prediction.label])),
+        delta_color="off",
+        delta_arrow="off",
+    )
+    chart, words = charts.probabilities(prediction.probabilities)
+    st.altair_chart(chart, alt=words)
+    if isinstance(model, Model):
+        _warn(answer.values, model.ranges)
+    st.caption(say(texts.ANSWERED_BY, version=prediction.version))
+
+
+def _warn(values: _Values, ranges: dict[str, tuple[float, float]]) -> None:
+    for feature, value in zip(QUANTITIES, values, strict=False):
+        low, high = ranges.get(feature.name, (-inf, inf))
+        if value is not None and not low <= float(value) <= high:
+            st.warning(
+                say(
+                    texts.OUT_OF_RANGE,
+                    name=say(texts.FEATURE_LABELS[feature.name]),
+                    value=number(float(value)),
+                    low=number(low),
+                    high=number(high),
+                ),
+                icon=":material/warning:",
+            )
