@@ -12,22 +12,22 @@ from sklearn.metrics import accuracy_score
 
 from covertype.contract import CLASSES
 from covertype.models import load_model
-from covertype.registry import MODEL_NAME, production_version, to_production
+from covertype.registry import production_version, to_production
 from covertype.tracking import model_uri
 from covertype.training import Part
+from covertype.versions import (
+    ACCURACY,
+    FORMER,
+    FORMER_ACCURACY,
+    MODEL_NAME,
+    PROMOTED,
+    REASON,
+    REFUSED,
+    TEST_ROWS,
+    VERDICT,
+)
 
 log = logging.getLogger(__name__)
-
-# Tags of a version: what was decided of it, and on which figures.
-VERDICT = "promotion.verdict"
-REASON = "promotion.reason"
-ACCURACY = "promotion.accuracy"
-FORMER = "promotion.former_version"
-FORMER_ACCURACY = "promotion.former_accuracy"
-TEST_ROWS = "promotion.test_rows"
-
-PROMOTED = "promoted"
-REFUSED = "refused"
 
 
 @dataclass(frozen=True)

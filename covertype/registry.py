@@ -8,9 +8,9 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-MODEL_NAME = "BestModelRF"
-STAGE = "Production"
-ALIAS = "production"
+from covertype.versions import ALIAS, MODEL_NAME, STAGE
+
+__all__ = ["MODEL_NAME", "STAGE", "production_version", "to_production"]
 
 
 @contextmanager

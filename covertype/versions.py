@@ -1,0 +1,20 @@
+"""How the registered model and its versions are named and tagged, for writers and for readers.
+
+Apart from the code that writes them, so that a reader needs neither MLflow nor scikit-learn.
+"""
+
+MODEL_NAME = "BestModelRF"
+STAGE = "Production"
+ALIAS = "production"
+
+# Tags of a version: what was decided of it, and on which figures.
+VERDICT = "promotion.verdict"
+REASON = "promotion.reason"
+ACCURACY = "promotion.accuracy"
+FORMER = "promotion.former_version"
+FORMER_ACCURACY = "promotion.former_accuracy"
+TEST_ROWS = "promotion.test_rows"
+
+# Values of the verdict.
+PROMOTED = "promoted"
+REFUSED = "refused"
