@@ -24,6 +24,8 @@ _MODEL_SECONDS = 900
 _PAUSE_SECONDS = 1.0
 _TIMEOUT = 5
 
+_SEARCHES = (FOREST, LOGREG, LOGREG_GRID)
+
 _HEALTH = {
     "mlflow": "/health",
     "data-api": "/health",
@@ -77,8 +79,28 @@ class Progress:
         self._wait_for_model()
         return self._predict()
 
-    def _tell(self, text: str, once: bool = True) -> None:
-        if not once or text not in self._told:
+    def follow_searches(self) -> None:
+        """Tell every candidate that is trained, until every search has kept its best.
+
+        Raises
+        ------
+        NoProgress
+            If a DAG fails or the candidates take too long.
+        """
+        deadline = time.monotonic() + _MODEL_SECONDS
+        models = self._processes.state / "models"
+        while missing := [s for s in _SEARCHES if not (models / s.best_file).exists()]:
+            self._refuse_failed_dags()
+            if time.monotonic() > deadline:
+                raise NoProgress(
+                    f"No {', '.join(search.best_file for search in missing)} was made: "
+                    f"see {self._processes.log('airflow')}"
+                )
+            self._pause()
+            self._tell_runs()
+
+    def _tell(self, text: str) -> None:
+        if text not in self._told:
             self._told.add(text)
             print(f"{time.monotonic() - self._start:5.0f} s  {text}", flush=True)
 
@@ -144,7 +166,7 @@ class Progress:
 
     def _tell_runs(self) -> None:
         client = MlflowClient()
-        for search in (FOREST, LOGREG, LOGREG_GRID):
+        for search in _SEARCHES:
             experiment = client.get_experiment_by_name(search.experiment)
             if experiment is None:
                 continue

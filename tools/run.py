@@ -61,11 +61,15 @@ class _Run:
     def _narrate(self) -> None:
         started = datetime.now(UTC)
         try:
-            prediction = Progress(self._processes, self._ended.is_set).follow()
+            progress = Progress(self._processes, self._ended.is_set)
+            prediction = progress.follow()
             if self._smoke and prediction.run.info.start_time < started.timestamp() * 1000:
                 raise NoProgress("The answer came from a model that this run did not train")
             self._predicted = True
             self._show(prediction)
+            if self._smoke:
+                print("Letting the searches finish, so that no run is left half done.", flush=True)
+                progress.follow_searches()
         except Ended:
             return
         except NoProgress as reason:
