@@ -101,10 +101,14 @@ def _log(candidate: Candidate, data: TrainingSet, trained: Trained) -> None:
         {**candidate.parameters, "train_rows": len(data.train), "test_rows": len(data.test)}
     )
     mlflow.log_metrics({**trained.evaluation.metrics, "training_seconds": trained.seconds})
+    digest = Path(candidate.snapshot).stem.rsplit("_", 1)[-1]
     for context, part in (("training", data.train), ("testing", data.test)):
-        rows = part.observations.assign(**{TARGET.name: part.classes})
         dataset = mlflow.data.from_pandas(
-            rows, source=candidate.snapshot, targets=TARGET.name, name="covertype"
+            part.observations.assign(**{TARGET.name: part.classes}),
+            source=candidate.snapshot,
+            targets=TARGET.name,
+            name="covertype",
+            digest=f"{digest}-{context}",
         )
         mlflow.log_input(dataset, context=context)
     mlflow.log_figure(draw_confusion(trained.evaluation.confusion), "confusion_matrix.png")

@@ -1,0 +1,204 @@
+"""The jobs of the DAGs on a real MLflow server, from a snapshot to Production."""
+
+import pickle
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+
+from covertype import jobs, tracking
+from covertype.contract import FEATURE_NAMES, TARGET
+from covertype.models import GOLDEN_PROBABILITIES, GOLDEN_ROWS, TRAINING_RANGES, load_model
+from covertype.registry import production_version
+from covertype.searches import FOREST, LOGREG
+from covertype.storage import Datasets, Snapshot
+from covertype.tracking import Candidate
+from covertype.training import TrainingSet
+from covertype.versions import ALIAS, MODEL_NAME
+
+pytestmark = pytest.mark.xdist_group("mlflow")
+
+WEAK = {"n_estimators": 2, "max_depth": 1}
+FAIR = {"n_estimators": 5, "max_depth": 6}
+GOOD = {"n_estimators": 30, "max_depth": None}
+
+
+@pytest.fixture(scope="module")
+def datasets(tmp_path_factory: pytest.TempPathFactory) -> Datasets:
+    return Datasets(tmp_path_factory.mktemp("datasets"))
+
+
+@pytest.fixture(scope="module")
+def snapshot(datasets: Datasets, real_rows: pd.DataFrame) -> Snapshot:
+    datasets.write_processed(real_rows, [])
+    return datasets.take_snapshot()
+
+
+@pytest.fixture(autouse=True)
+def environment(
+    mlflow_server: str, datasets: Datasets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_server)
+    monkeypatch.setenv("DATASETS_URL", str(datasets.root))
+    monkeypatch.setenv("MODELS_DIR", str(tmp_path / "models"))
+    monkeypatch.setenv("MLFLOW_UV_AUTO_DETECT", "false")
+    mlflow.set_tracking_uri(mlflow_server)
+
+
+def candidate(snapshot: Snapshot, search_id: str, parameters: object, number: int = 0) -> Candidate:
+    return Candidate(FOREST, number, parameters, search_id, snapshot.name)  # type: ignore[arg-type]
+
+
+def test_a_run_holds_all_that_people_compare(
+    snapshot: Snapshot, datasets: Datasets, request: pytest.FixtureRequest
+) -> None:
+    run_id = jobs.train_candidate(candidate(snapshot, request.node.name, FAIR, 3))
+    run = MlflowClient().get_run(run_id)
+    assert run.info.run_name == "rf_run_3"
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["mlflow.source.name"] == "airflow"
+    assert run.data.params["n_estimators"] == "5"
+    assert {"accuracy", "mse", "f1_macro", "log_loss", "training_seconds"} <= set(run.data.metrics)
+    assert "recall_1_lodgepole_pine" in run.data.metrics
+    contexts = {tag.value for entry in run.inputs.dataset_inputs for tag in entry.tags}
+    assert contexts == {"training", "testing"}
+    artifacts = {file.path for file in MlflowClient().list_artifacts(run_id)}
+    assert {"confusion_matrix.png", "importances.png"} <= artifacts
+    model = mlflow.models.get_model_info(tracking.model_uri(run))
+    assert model.signature.inputs.input_names() == list(FEATURE_NAMES)
+    assert model.flavors["sklearn"]["serialization_format"] == "skops"
+    assert model.saved_input_example_info is not None
+
+
+def test_the_golden_rows_are_test_rows_with_the_models_answers(
+    snapshot: Snapshot, datasets: Datasets, request: pytest.FixtureRequest
+) -> None:
+    run_id = jobs.train_candidate(candidate(snapshot, request.node.name, FAIR))
+    uri = tracking.model_uri(MlflowClient().get_run(run_id))
+    metadata = mlflow.models.get_model_info(uri).metadata
+    golden = pd.DataFrame(metadata[GOLDEN_ROWS], columns=list(FEATURE_NAMES))
+    data = TrainingSet.from_rows(datasets.read_snapshot(snapshot.name))
+    test_rows = set(data.test.observations.itertuples(index=False, name=None))
+    assert set(golden.itertuples(index=False, name=None)) <= test_rows
+    model = load_model(Path(mlflow.artifacts.download_artifacts(uri)))
+    answered = metadata[GOLDEN_PROBABILITIES]
+    # Threads add up the trees in any order, so the last digit of a sum is not fixed.
+    np.testing.assert_allclose(
+        model.predict_proba(golden), np.array(answered)[:, model.classes_], atol=1e-14
+    )
+    elevation = data.train.observations["Elevation"]
+    assert metadata[TRAINING_RANGES]["Elevation"] == [elevation.min(), elevation.max()]
+
+
+def test_a_repeated_try_keeps_the_finished_run(
+    snapshot: Snapshot, request: pytest.FixtureRequest
+) -> None:
+    chosen = candidate(snapshot, request.node.name, FAIR)
+    assert jobs.train_candidate(chosen) == jobs.train_candidate(chosen)
+
+
+def test_what_an_unfinished_try_left_is_deleted(
+    snapshot: Snapshot, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = candidate(snapshot, request.node.name, FAIR)
+    with monkeypatch.context() as patch:
+        patch.setattr(tracking, "log_model", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            jobs.train_candidate(chosen)
+    run_id = jobs.train_candidate(chosen)
+    experiment = MlflowClient().get_experiment_by_name(FOREST.experiment)
+    query = f"tags.`covertype.search` = '{request.node.name}'"
+    runs = MlflowClient().search_runs([experiment.experiment_id], query)
+    assert [run.info.run_id for run in runs] == [run_id]
+
+
+def test_the_best_run_is_kept_as_a_file_that_answers_the_same(
+    snapshot: Snapshot, datasets: Datasets, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    runs = [
+        jobs.train_candidate(candidate(snapshot, request.node.name, parameters, number))
+        for number, parameters in enumerate((WEAK, GOOD, FAIR))
+    ]
+    assert jobs.keep_best(FOREST, runs) == runs[1]
+    kept = pickle.loads((tmp_path / "models" / "mejor_rf_model.pkl").read_bytes())
+    test = TrainingSet.from_rows(datasets.read_snapshot(snapshot.name)).test
+    accuracy = MlflowClient().get_run(runs[1]).data.metrics["accuracy"]
+    assert (kept.predict(test.observations) == test.classes).mean() == accuracy
+
+
+def test_only_a_better_version_takes_the_place_of_production(
+    snapshot: Snapshot, request: pytest.FixtureRequest
+) -> None:
+    runs = [
+        jobs.train_candidate(candidate(snapshot, request.node.name, parameters, number))
+        for number, parameters in enumerate((FAIR, WEAK, GOOD))
+    ]
+    fair, weak, good = (jobs.register(run) for run in runs)
+    assert jobs.register(runs[0]) == fair
+
+    assert jobs.promote(fair)
+    assert not jobs.promote(weak)
+    assert version_in_production() == fair
+    refused = MlflowClient().get_model_version(MODEL_NAME, weak)
+    assert refused.tags["promotion.verdict"] == "refused"
+    assert "is not higher than" in refused.tags["promotion.reason"]
+    assert refused.current_stage == "None"
+
+    assert jobs.promote(good)
+    assert jobs.promote(good)
+    assert version_in_production() == good
+    assert MlflowClient().get_model_version(MODEL_NAME, fair).current_stage == "Archived"
+    assert MlflowClient().get_model_version_by_alias(MODEL_NAME, ALIAS).version == good
+
+
+def version_in_production() -> str | None:
+    version = production_version()
+    return version.version if version else None
+
+
+def test_both_versions_are_scored_on_rows_that_neither_was_trained_on(
+    snapshot: Snapshot, datasets: Datasets
+) -> None:
+    """A later, larger snapshot keeps the parts of the rows it shares with an earlier one."""
+    early = TrainingSet.from_rows(datasets.read_snapshot(snapshot.name).head(500))
+    late = TrainingSet.from_rows(datasets.read_snapshot(snapshot.name))
+    trained_on = set(early.train.observations.itertuples(index=False, name=None))
+    assert not trained_on & set(late.test.observations.itertuples(index=False, name=None))
+
+
+def test_a_plan_names_the_newest_snapshot_unless_another_is_asked_for(snapshot: Snapshot) -> None:
+    plan = jobs.plan_search(LOGREG, [{"C": 1.0}, {"C": 2.0}], "id", None)
+    assert [entry["number"] for entry in plan] == [0, 1]
+    assert {entry["snapshot"] for entry in plan} == {snapshot.name}
+    assert jobs.plan_search(LOGREG, [{"C": 1.0}], "id", snapshot.name) == plan[:1]
+
+
+def test_a_plan_with_unknown_data_or_parameters_is_refused(snapshot: Snapshot) -> None:
+    with pytest.raises(ValueError, match=r"no training data '\.\./secret'"):
+        jobs.plan_search(LOGREG, [{"C": 1.0}], "id", "../secret")
+    with pytest.raises(ValueError, match="makes no logistic regression"):
+        jobs.plan_search(LOGREG, [{"C": -1.0}], "id", None)
+
+
+def test_a_plan_without_data_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATASETS_URL", str(tmp_path))
+    with pytest.raises(ValueError, match="run descargar_datos_api first"):
+        jobs.plan_search(LOGREG, [{"C": 1.0}], "id", None)
+
+
+def test_a_snapshot_is_taken_first_after_growth_or_on_request(
+    datasets: Datasets, real_rows: pd.DataFrame
+) -> None:
+    datasets.write_processed(real_rows, [])
+    assert jobs.take_snapshot(0, None, anyway=True) is None
+    assert jobs.take_snapshot(2000, 1900, anyway=False) is None
+    taken = jobs.take_snapshot(2000, None, anyway=False)
+    assert taken is not None
+    assert taken["rows"] == 2000
+    assert jobs.take_snapshot(2000, 1900, anyway=True) == taken
+    assert TARGET.name in datasets.read_snapshot(taken["name"])

@@ -1,0 +1,39 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import skops.io
+from sklearn.dummy import DummyClassifier
+
+from covertype.estimators import build
+from covertype.models import MODEL_FILE, load_model
+from covertype.searches import FOREST
+from covertype.training import TrainingSet, train
+
+
+def test_a_model_comes_back_as_it_was_written(tmp_path: Path, real_rows: pd.DataFrame) -> None:
+    data = TrainingSet.from_rows(real_rows)
+    model = train(build(FOREST, {"n_estimators": 3}), data).model
+    skops.io.dump(model, tmp_path / MODEL_FILE)
+    loaded = load_model(tmp_path)
+    before, after = (m.predict_proba(data.test.observations) for m in (model, loaded))
+    np.testing.assert_allclose(before, after, atol=1e-14)
+
+
+def test_a_pickle_is_never_loaded(tmp_path: Path) -> None:
+    (tmp_path / "model.pkl").write_bytes(b"cos\nsystem\n(S'touch /tmp/harm'\ntR.")
+    with pytest.raises(ValueError, match="only skops models are loaded"):
+        load_model(tmp_path)
+
+
+def test_a_type_that_is_not_ours_is_refused(tmp_path: Path) -> None:
+    skops.io.dump(Path("/etc"), tmp_path / MODEL_FILE)
+    with pytest.raises(Exception, match=r"[Uu]ntrusted"):
+        load_model(tmp_path)
+
+
+def test_a_model_that_is_no_pipeline_is_refused(tmp_path: Path) -> None:
+    skops.io.dump(DummyClassifier(), tmp_path / MODEL_FILE)
+    with pytest.raises(ValueError, match="DummyClassifier, not a Pipeline"):
+        load_model(tmp_path)

@@ -1,0 +1,116 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk import DAG, TriggerRule
+from airflow.sdk.definitions.mappedoperator import MappedOperator
+
+from covertype.contract import GROUPS
+from covertype.searches import FOREST, LOGREG, LOGREG_GRID, Search
+
+ROOT = Path(__file__).parents[2]
+DAGS = ROOT / "airflow" / "dags"
+
+SCHEDULES = {
+    "descargar_datos_api": "*/5 * * * *",
+    "preprocess_covertype": "covertype_raw",
+    "train_logreg_model": "covertype_training",
+    "train_logreg_model2": "covertype_training",
+    "train_rf_model": "covertype_training",
+}
+SEARCHES = {
+    "train_logreg_model": LOGREG,
+    "train_logreg_model2": LOGREG_GRID,
+    "train_rf_model": FOREST,
+}
+
+
+@pytest.fixture(scope="module")
+def bag() -> DagBag:
+    return DagBag(DAGS)
+
+
+def outlets(dag: DAG) -> dict[str, list[str]]:
+    return {task.task_id: [o.name for o in task.outlets] for task in dag.tasks if task.outlets}
+
+
+def test_the_dags_are_those_that_users_know_and_import_without_errors(bag: DagBag) -> None:
+    assert bag.import_errors == {}
+    assert set(bag.dags) == set(SCHEDULES)
+
+
+@pytest.mark.parametrize("dag_id", SCHEDULES)
+def test_a_dag_says_when_it_starts_and_what_it_does(bag: DagBag, dag_id: str) -> None:
+    dag = bag.dags[dag_id]
+    assert SCHEDULES[dag_id] in str(dag.schedule)
+    assert dag.catchup is False
+    assert dag.max_active_runs == 1
+    assert "covertype" in dag.tags
+    assert dag.doc_md
+
+
+@pytest.mark.parametrize("dag_id", SCHEDULES)
+def test_whatever_can_be_chosen_by_hand_explains_itself(bag: DagBag, dag_id: str) -> None:
+    params = bag.dags[dag_id].params
+    assert len(params)
+    for name in params:
+        param = params.get_param(name)
+        assert param.schema["title"]
+        assert param.description
+
+
+def test_groups_are_collected_side_by_side_and_announced_once(bag: DagBag) -> None:
+    dag = bag.dags["descargar_datos_api"]
+    assert dag.params["groups"] == list(GROUPS)
+    assert isinstance(dag.get_task("fetch"), MappedOperator)
+    assert outlets(dag) == {"announce": ["covertype_raw"]}
+    assert dag.get_task("announce").trigger_rule == TriggerRule.ALL_DONE
+
+
+def test_training_data_is_announced_by_preprocessing_alone(bag: DagBag) -> None:
+    assert outlets(bag.dags["preprocess_covertype"]) == {"announce": ["covertype_training"]}
+
+
+@pytest.mark.parametrize(("dag_id", "search"), SEARCHES.items())
+def test_every_candidate_of_a_search_is_a_task_of_its_own(
+    bag: DagBag, dag_id: str, search: Search
+) -> None:
+    dag = bag.dags[dag_id]
+    assert dag.params["candidates"] == [dict(candidate) for candidate in search.candidates]
+    assert isinstance(dag.get_task("train"), MappedOperator)
+
+
+def test_only_forests_are_registered_and_promoted_and_they_go_first(bag: DagBag) -> None:
+    forest, logreg = bag.dags["train_rf_model"], bag.dags["train_logreg_model"]
+    assert forest.get_task("promote").upstream_task_ids == {"register"}
+    assert not {"register", "promote"} & set(logreg.task_ids)
+    for task in forest.tasks:
+        assert task.priority_weight > logreg.get_task("train").priority_weight
+
+
+@pytest.mark.parametrize("dag_id", SCHEDULES)
+def test_every_task_that_asks_another_service_has_an_end(bag: DagBag, dag_id: str) -> None:
+    for task in bag.dags[dag_id].tasks:
+        if task.task_id != "choose_groups" and not task.outlets:
+            assert task.execution_timeout is not None
+
+
+def test_parsing_loads_no_heavy_library() -> None:
+    """Airflow parses the files again and again, each time in a new process."""
+    program = (
+        "import sys; import descargar_datos_api, preprocess_covertype, train_models; "
+        "print([name for name in ('mlflow', 'numpy', 'pandas', 'requests', 'sklearn') "
+        "if name in sys.modules])"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"PYTHONPATH": f"{ROOT}:{DAGS}"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert shown.stdout.splitlines()[-1] == "[]"
