@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import psutil
@@ -24,6 +23,7 @@ AIRFLOW_PASSWORD = "admin"  # noqa: S105  the known default, reachable from this
 
 _TASKS_AT_ONCE = 4
 _END_SECONDS = 5.0
+_CENSUS_SECONDS = 1.0
 
 
 class CannotStart(Exception):
@@ -49,7 +49,8 @@ class Processes:
         }
         self.stopped_by_itself: str | None = None
         self._started: dict[int, psutil.Process] = {}
-        self._manager = Manager(printer=_LogFiles(self.state / "logs", self))
+        self._manager = _Manager(_LogFiles(self.state / "logs", self), self._prepare_to_end)
+        self._ended = threading.Event()
         self._ending = False
         self._starting: set[str] = set()
         self._after_start: Callable[[], None] = lambda: None
@@ -90,39 +91,49 @@ class Processes:
         for service, command in procfile.processes.items():
             self._manager.add_process(service, command, env=environment, cwd=str(ROOT))
         self._starting = set(procfile.processes)
-        _on_hangup(self.end)
+        signal.signal(signal.SIGHUP, lambda *_: self.end())
         try:
             self._manager.loop()
         finally:
+            self._ended.set()
             self._end_the_rest()
 
-    def end(self, *_: Any) -> None:
+    def end(self) -> None:
         """Ask every service to end."""
-        self._ending = True
-        self.take_census()
         self._manager.terminate()
+
+    def _prepare_to_end(self) -> None:
+        if self._ending:
+            return
+        self._ending = True
+        self._take_census()
         # What left its service's process group, as Airflow's tasks do, is not reached by honcho,
-        # which waits for it all the same.
-        rest = threading.Timer(_END_SECONDS, self._end_the_rest)
+        # which may wait for it all the same.
+        rest = threading.Timer(_END_SECONDS + 1, self._end_the_rest)
         rest.daemon = True
         rest.start()
 
-    def take_census(self) -> None:
-        """Note every process below this one, so that none outlives it by losing its parent."""
+    def _take_census_often(self) -> None:
+        while not self._ended.wait(_CENSUS_SECONDS):
+            self._take_census()
+
+    def _take_census(self) -> None:
+        """Note every process below this one, so that none is lost when its parent ends."""
         for process in psutil.Process().children(recursive=True):
             self._started.setdefault(process.pid, process)
 
     def service_started(self, service: str) -> None:
         self._starting.discard(service)
         if not self._starting:
+            threading.Thread(target=self._take_census_often, daemon=True).start()
             self._after_start()
 
     def service_ended(self, service: str) -> None:
-        if self.stopped_by_itself is None and not self._ending and not self._manager.returncode:
+        if self.stopped_by_itself is None and not self._ending:
             self.stopped_by_itself = service
 
     def _end_the_rest(self) -> None:
-        self.take_census()
+        self._take_census()
         left = [process for process in self._started.values() if process.is_running()]
         for process in left:
             _signal(process.terminate)
@@ -192,6 +203,18 @@ class Processes:
         }
 
 
+class _Manager(Manager):  # type: ignore[misc]  # honcho has no types
+    """Honcho's manager, which tells when it begins to end its processes, whatever the cause."""
+
+    def __init__(self, printer: "_LogFiles", before_end: Callable[[], None]) -> None:
+        super().__init__(printer=printer)
+        self._before_end = before_end
+
+    def terminate(self) -> None:
+        self._before_end()
+        super().terminate()
+
+
 class _LogFiles:
     """Takes what honcho would print, into a file for each service."""
 
@@ -212,13 +235,6 @@ class _LogFiles:
         line = message.data
         with (self._folder / f"{message.name}.log").open("a") as file:
             file.write(line if isinstance(line, str) else line.decode(errors="replace"))
-
-
-def _on_hangup(end: Callable[[], None]) -> None:
-    def handle(_signal: int, _frame: FrameType | None) -> None:
-        end()
-
-    signal.signal(signal.SIGHUP, handle)
 
 
 def _signal(action: Callable[[], None]) -> None:

@@ -106,7 +106,6 @@ class Progress:
 
     def _pause(self) -> None:
         time.sleep(_PAUSE_SECONDS)
-        self._processes.take_census()
         if self._ended():
             raise Ended
 

@@ -1,0 +1,82 @@
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tools import processes
+from tools.processes import CannotStart, Processes, port_variable
+
+
+@pytest.fixture
+def free_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    for service in processes.DEFAULT_PORTS:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            monkeypatch.setenv(port_variable(service), str(probe.getsockname()[1]))
+
+
+def test_a_port_in_use_is_named_with_its_owner_and_the_way_out(
+    free_ports: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("DATA_API_PORT", str(port))
+        with pytest.raises(CannotStart) as refused:
+            Processes(tmp_path).run()
+    message = str(refused.value)
+    assert f"Port {port}, for data-api, is in use by" in message
+    assert f"(process {psutil.Process().pid})" in message
+    assert "make run DATA_API_PORT=" in message
+    assert "\n" not in message
+
+
+def run_with(procfile: str, state: Path) -> "subprocess.CompletedProcess[str]":
+    """Run services of another Procfile in a process of their own, as `make run` does."""
+    program = f"""
+import sys
+from pathlib import Path
+from tools import processes, run
+processes.ROOT = Path({str(state)!r})
+class Progress:
+    def __init__(self, processes, ended): pass
+    def follow(self): raise run.Ended
+run.Progress = Progress
+sys.argv = ["run", "--state", {str(state / "state")!r}]
+sys.exit(run.main())
+"""
+    (state / "Procfile").write_text(procfile)
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=processes.ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_a_service_that_fails_to_start_is_named_with_its_log_and_nothing_is_left(
+    free_ports: None, tmp_path: Path
+) -> None:
+    """One service outlives its parent in a group of its own, as the tasks of Airflow do."""
+    marker = tmp_path / "orphan"
+    (tmp_path / "orphan.py").write_text(
+        "import os, pathlib, time\n"
+        "if os.fork() == 0:\n"
+        "    os.setpgid(0, 0)\n"
+        f"    pathlib.Path({str(marker)!r}).write_text(str(os.getpid()))\n"
+        "    time.sleep(600)\n"
+        "time.sleep(600)\n"
+    )
+    ended = run_with(
+        f"steady: exec {sys.executable} orphan.py\nbroken: sleep 3; echo no database; exit 3\n",
+        tmp_path,
+    )
+    assert ended.returncode == 1
+    log = tmp_path / "state" / "logs" / "broken.log"
+    assert f"broken stopped by itself: see {log}" in ended.stderr
+    assert log.read_text() == "no database\n"
+    assert not psutil.pid_exists(int(marker.read_text()))
