@@ -118,9 +118,14 @@ class Processes:
             self._take_census()
 
     def _take_census(self) -> None:
-        """Note every process below this one, so that none is lost when its parent ends."""
-        for process in psutil.Process().children(recursive=True):
-            self._started.setdefault(process.pid, process)
+        """Note every process of the services, so that none is lost when its parent ends.
+
+        The children of this one are honcho's: they wait for the services and end after them.
+        """
+        for child in psutil.Process().children():
+            with suppress(psutil.NoSuchProcess):
+                for process in child.children(recursive=True):
+                    self._started.setdefault(process.pid, process)
 
     def service_started(self, service: str) -> None:
         self._starting.discard(service)

@@ -58,6 +58,25 @@ sys.exit(run.main())
     )
 
 
+def test_a_service_that_does_not_want_to_end_is_ended(free_ports: None, tmp_path: Path) -> None:
+    """It keeps the pipe of its output open, for which honcho waits."""
+    marker = tmp_path / "stubborn"
+    (tmp_path / "stubborn.py").write_text(
+        "import os, pathlib, signal, time\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "os.setpgid(0, 0) if os.fork() == 0 else None\n"
+        f"pathlib.Path({str(marker)!r} + str(os.getpid())).touch()\n"
+        "time.sleep(600)\n"
+    )
+    ended = run_with(
+        f"stubborn: exec {sys.executable} stubborn.py\nbroken: sleep 3; exit 3\n", tmp_path
+    )
+    assert ended.returncode == 1
+    pids = [int(path.name.removeprefix("stubborn")) for path in tmp_path.glob("stubborn[0-9]*")]
+    assert len(pids) == 2
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
 def test_a_service_that_fails_to_start_is_named_with_its_log_and_nothing_is_left(
     free_ports: None, tmp_path: Path
 ) -> None:
