@@ -19,6 +19,7 @@ _OLD_HEADER = [str(number) for number in range(len(COLUMNS))]
 """First line of the files that earlier platforms wrote; it is no data."""
 
 _KEPT_SNAPSHOTS = 10
+_STAMP = "%Y%m%d_%H%M%S"
 
 
 @contextmanager
@@ -39,6 +40,28 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """What the name of a raw file says: its group, the group's batch, when it was collected."""
+
+    group: int
+    batch: int
+    collected: datetime
+
+    @classmethod
+    def from_name(cls, name: str) -> "RawFile":
+        """Read a name as `Datasets.raw_names` gives it.
+
+        Raises
+        ------
+        ValueError
+            If it is not named as a raw file is.
+        """
+        group, _, rest = name.removeprefix("group_").partition("/batch_")
+        batch, _, stamp = rest.removesuffix(".csv").partition("_")
+        return cls(int(group), int(batch), datetime.strptime(f"{stamp}Z", f"{_STAMP}%z"))
 
 
 @dataclass(frozen=True)
@@ -199,7 +222,7 @@ class Datasets:
 
 
 def _stamp(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y%m%d_%H%M%S")
+    return moment.astimezone(UTC).strftime(_STAMP)
 
 
 def _collected(path: Path) -> tuple[str, str]:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from covertype.contract import COLUMNS
-from covertype.storage import Datasets, replacing
+from covertype.storage import Datasets, RawFile, replacing
 
 MOMENT = datetime(2026, 11, 23, 10, 5, 0, tzinfo=UTC)
 ROW = ["3000", "45", "10", "100", "20", "200", "220", "230", "180", "150", "Rawah", "C7745", "4"]
@@ -59,6 +59,17 @@ def test_a_raw_file_is_named_by_group_batch_and_time_in_utc(datasets: Datasets) 
     name = datasets.write_raw(7, 3, bogota, [ROW])
     assert name == "group_7/batch_3_20261123_100500.csv"
     assert (datasets.root / name).read_text() == ",".join(ROW) + "\n"
+
+
+def test_a_raw_file_s_name_tells_what_it_was_named_for(datasets: Datasets) -> None:
+    name = datasets.write_raw(7, 3, MOMENT.astimezone(timezone(timedelta(hours=-5))), [ROW])
+    assert RawFile.from_name(name) == RawFile(7, 3, MOMENT)
+
+
+@pytest.mark.parametrize("name", ["group_1/batch_1.csv", "batch_1_20261123_100500.csv", "x"])
+def test_another_name_is_no_raw_file_s(name: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        RawFile.from_name(name)
 
 
 def test_a_group_finds_its_own_file_of_a_collection_whatever_its_batch(datasets: Datasets) -> None:
