@@ -18,6 +18,8 @@ from covertype.validation import REASON
 _OLD_HEADER = [str(number) for number in range(len(COLUMNS))]
 """First line of the files that earlier platforms wrote; it is no data."""
 
+WIDTH_RULE = f"a row must have {len(COLUMNS)} columns"
+
 _KEPT_SNAPSHOTS = 10
 _STAMP = "%Y%m%d_%H%M%S"
 
@@ -123,8 +125,7 @@ class Datasets:
             {
                 "text": [",".join(cells) for cells in bad.values()],
                 REASON: [
-                    f"a row must have {len(COLUMNS)} columns, got {len(cells)}"
-                    for cells in bad.values()
+                    f"{WIDTH_RULE}, got {len(cells)}" for cells in bad.values()
                 ],
             },
             index=list(bad),

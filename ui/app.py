@@ -1,26 +1,36 @@
 """The Streamlit app: `streamlit run ui/app.py`."""
 
+import logging
 from pathlib import Path
 
 import streamlit as st
 
 from covertype_ui import texts
 from covertype_ui.language import choose_language, say
-from covertype_ui.pages import prediction
+from covertype_ui.pages import data, model, prediction
+
+log = logging.getLogger(__name__)
 
 st.set_page_config(say(texts.TITLE), ":material/forest:", layout="wide")
+st.html(Path(__file__).with_name("style.css"))
+
+PAGES = (
+    (prediction.page, texts.PAGE_PREDICTION, "prediccion", ":material/forest:"),
+    (model.page, texts.PAGE_MODEL, "modelo", ":material/account_tree:"),
+    (data.page, texts.PAGE_DATA, "datos", ":material/database:"),
+)
 current = st.navigation(
     [
-        st.Page(
-            prediction.page,
-            title=say(texts.PAGE_PREDICTION),
-            icon=":material/forest:",
-            url_path="prediccion",
-            default=True,
-        )
+        st.Page(draw, title=say(title), icon=icon, url_path=path, default=number == 0)
+        for number, (draw, title, path, icon) in enumerate(PAGES)
     ],
     position="top",
 )
-st.html(Path(__file__).with_name("style.css"))
-choose_language()
-current.run()
+with st.container(horizontal=True, vertical_alignment="center", key="heading"):
+    st.title(current.title, anchor=False)
+    choose_language()
+try:
+    current.run()
+except Exception:
+    log.exception("The page %s failed", current.url_path)
+    st.error(say(texts.UNEXPECTED), icon=":material/report:")

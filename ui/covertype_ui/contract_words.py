@@ -1,10 +1,11 @@
 """The contract's features, rules and values in the chosen language."""
 
-from covertype.contract import FEATURES, Category, Feature, Quantity
+from covertype.contract import CATEGORIES, COLUMNS, FEATURES, TARGET, Category, Feature, Quantity
+from covertype.storage import WIDTH_RULE
 from covertype_ui import texts
 from covertype_ui.language import number, say
 
-_FEATURES: dict[str, Feature] = {feature.name: feature for feature in FEATURES}
+_FEATURES: dict[str, Feature] = {feature.name: feature for feature in (*FEATURES, TARGET)}
 
 
 def label(feature: Feature) -> str:
@@ -36,3 +37,31 @@ def rule(name: str) -> str:
         low=number(feature.minimum),
         high=number(feature.maximum),
     )
+
+
+def class_name(name: str) -> str:
+    """Name a class of the contract."""
+    return say(texts.CLASS_LABELS[name])
+
+
+def encoded(column: str) -> str:
+    """Name a column of the encoder: a quantity, or one value of a category."""
+    for category in CATEGORIES:
+        if column.startswith(f"{category.name}_"):
+            value = column.removeprefix(f"{category.name}_")
+            return f"{say(texts.FEATURE_LABELS[category.name])}: {value}"
+    return say(texts.FEATURE_LABELS[column]) if column in texts.FEATURE_LABELS else column
+
+
+def reason(text: str) -> str:
+    """Say why a row was rejected; `text` is the reason as `covertype.validation` gives it."""
+    rules = broken_rules(text)
+    return "; ".join(rules) if rules else text
+
+
+def broken_rules(text: str) -> list[str]:
+    """Say which rules a rejected row breaks, without what it held."""
+    broken = [rule(feature.name) for feature in (*FEATURES, TARGET) if feature.rule in text]
+    if not broken and text.startswith(WIDTH_RULE):
+        broken = [say(texts.WRONG_WIDTH, wanted=len(COLUMNS))]
+    return broken

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar
 
 import requests
@@ -19,7 +20,11 @@ class ServiceAway(Exception):
 
 
 class ServiceSlow(Exception):
-    """The service did not answer in time."""
+    """The service did not answer in `seconds`."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        super().__init__(f"no answer in {seconds:g} s")
 
 
 class NoModel(Exception):
@@ -64,7 +69,7 @@ class Model:
 
     name: str
     version: str
-    since: str | None
+    since: datetime | None
     run_id: str | None
     experiment_id: str | None
     metrics: dict[str, float]
@@ -98,7 +103,7 @@ class InferenceClient:
             lambda: Model(
                 name=body["name"],
                 version=str(body["version"]),
-                since=body.get("since"),
+                since=datetime.fromisoformat(body["since"]) if body.get("since") else None,
                 run_id=body.get("run_id"),
                 experiment_id=body.get("experiment_id"),
                 metrics=body.get("metrics") or {},
@@ -116,7 +121,7 @@ class InferenceClient:
         try:
             answer = requests.request(method, self.url + path, timeout=self.timeout, **content)
         except requests.Timeout as error:
-            raise ServiceSlow from error
+            raise ServiceSlow(self.timeout) from error
         except requests.RequestException as error:
             raise ServiceAway from error
         if answer.status_code == requests.codes.service_unavailable:

@@ -1,6 +1,8 @@
 """The language that a person chose, and numbers as it writes them."""
 
+from datetime import datetime
 from typing import Literal, get_args
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
@@ -46,6 +48,22 @@ def number(value: float, decimals: int = 0) -> str:
     return written.translate(str.maketrans(",.", "\u202f,"))
 
 
+def decimal(value: float) -> str:
+    """Write a number with three decimals: 0,871 or 0.871."""
+    return number(value, 3)
+
+
 def percent(share: float, decimals: int = 1) -> str:
     """Write a share of one as a percentage: 87,3 % or 87.3%."""
     return number(share * 100, decimals) + ("%" if language() == "en" else "\u202f%")
+
+
+def moment(when: datetime) -> str:
+    """Write a moment in the time zone of the person's browser: 23/11/2026 10:05."""
+    try:
+        zone = ZoneInfo(st.context.timezone or "UTC")
+    except (ZoneInfoNotFoundError, ValueError):
+        zone = ZoneInfo("UTC")
+    return when.astimezone(zone).strftime(
+        "%Y-%m-%d %H:%M" if language() == "en" else "%d/%m/%Y %H:%M"
+    )

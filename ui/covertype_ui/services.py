@@ -4,6 +4,7 @@ import streamlit as st
 
 from covertype_ui import texts
 from covertype_ui.contract_words import rule
+from covertype_ui.history import HistoryAway, VersionRecord, read_history
 from covertype_ui.inference import (
     PROBLEMS,
     InferenceClient,
@@ -19,6 +20,7 @@ from covertype_ui.settings import settings
 
 # A page asks for the model in passing: it must not wait long, nor ask at every keystroke.
 _IN_PASSING_SECONDS = 2
+_HISTORY_SECONDS = 5
 _REMEMBERED_SECONDS = 5
 
 
@@ -40,6 +42,19 @@ def _model(url: str) -> Model | ServiceProblem:
         return problem
 
 
+def version_history() -> list[VersionRecord] | HistoryAway:
+    """Return the versions of the model, the newest first, or that none can be known."""
+    return _history(settings().mlflow_tracking_uri)
+
+
+@st.cache_data(ttl=_REMEMBERED_SECONDS, show_spinner=False)
+def _history(tracking_uri: str) -> list[VersionRecord] | HistoryAway:
+    try:
+        return read_history(tracking_uri, _HISTORY_SECONDS)
+    except HistoryAway as away:
+        return away
+
+
 def explain(problem: ServiceProblem) -> None:
     """Tell a person what is the matter, and what to do."""
     if isinstance(problem, NoModel):
@@ -50,7 +65,7 @@ def explain(problem: ServiceProblem) -> None:
     elif isinstance(problem, ServiceAway):
         st.error(say(texts.SERVICE_AWAY), icon=":material/cloud_off:")
     elif isinstance(problem, ServiceSlow):
-        seconds = f"{settings().inference_timeout_seconds:g}"
+        seconds = f"{problem.seconds:g}"
         st.warning(say(texts.SERVICE_SLOW, seconds=seconds), icon=":material/timer_off:")
     elif isinstance(problem, Refused):
         st.error(_refusal(problem), icon=":material/edit_off:")

@@ -5,7 +5,7 @@ What the contract says in English is taken from the contract; here is only its S
 
 from typing import NamedTuple
 
-from covertype.contract import CLASSES, FEATURES
+from covertype.contract import CLASSES, COLUMNS, FEATURES
 
 
 class Phrase(NamedTuple):
@@ -23,6 +23,12 @@ PAGE_PREDICTION = Phrase("Predicción", "Prediction")
 PAGE_BATCH = Phrase("Lote", "Batch")
 PAGE_MODEL = Phrase("Modelo", "Model")
 PAGE_DATA = Phrase("Datos", "Data")
+UNEXPECTED = Phrase(
+    "Esta página tuvo un fallo propio. Recárguela; si se repite, avise a quien cuida la "
+    "plataforma.",
+    "This page had a fault of its own. Reload it; if it happens again, tell those who look after "
+    "the platform.",
+)
 
 # The form
 
@@ -114,6 +120,254 @@ REFUSED_UNKNOWN = Phrase(
     "at a time.",
 )
 
+# Many rows
+
+BATCH_INTRODUCTION = Phrase(
+    "Suba un archivo CSV con una fila por lugar: las doce columnas del contrato en cualquier "
+    "orden, con su nombre en la primera línea, o sin nombres y en su orden. Se revisa aquí, se "
+    "predice por partes y se descarga con la respuesta al lado.",
+    "Upload a CSV file with one row a place: the twelve columns of the contract in any order, "
+    "named in the first line, or unnamed and in their order. It is checked here, predicted in "
+    "parts and downloaded with the answer beside it.",
+)
+BATCH_COLUMNS = Phrase("Columnas del archivo", "Columns of the file")
+COLUMN = Phrase("Columna", "Column")
+MEANING = Phrase("Qué es", "What it is")
+ALLOWED = Phrase("Qué se admite", "What is allowed")
+UPLOAD = Phrase("Archivo CSV", "CSV file")
+UPLOAD_HINT = Phrase(
+    "Arrastre aquí un CSV, hasta {rows} filas", "Drag a CSV here, up to {rows} rows"
+)
+UPLOAD_BROWSE = Phrase("Elegir archivo", "Choose file")
+USE_EXAMPLE = Phrase("Tomar un ejemplo", "Take an example")
+EXAMPLE_FILE = Phrase("ejemplo.csv", "example.csv")
+DOWNLOAD_TEMPLATE = Phrase("Descargar el ejemplo", "Download the example")
+CHECKING = Phrase("Revisando el archivo…", "Checking the file…")
+FILE_CHECKED = Phrase(
+    "**{name}**: {rows} filas, todas correctas.", "**{name}**: {rows} rows, all of them right."
+)
+FILE_PARTLY_RIGHT = Phrase(
+    "**{name}**: {right} filas correctas y {wrong} que no lo son. Corríjalas y suba el archivo "
+    "otra vez, o prediga solo las correctas.",
+    "**{name}**: {right} rows are right and {wrong} are not. Correct them and upload the file "
+    "again, or predict the right ones alone.",
+)
+FILE_WRONG = Phrase(
+    "**{name}**: ninguna de sus {rows} filas es correcta. Corríjalas y suba el archivo otra vez.",
+    "**{name}**: none of its {rows} rows is right. Correct them and upload the file again.",
+)
+FILE_NOT_TEXT = Phrase(
+    "**{name}** no es un archivo de texto. Si es una hoja de cálculo, guárdela como CSV.",
+    "**{name}** is no text file. If it is a spreadsheet, save it as CSV.",
+)
+FILE_EMPTY = Phrase("**{name}** no tiene ninguna fila.", "**{name}** holds no rows.")
+FILE_COLUMNS_MISSING = Phrase(
+    "A **{name}** le faltan columnas: {columns}.", "**{name}** lacks columns: {columns}."
+)
+FILE_NOT_A_TABLE = Phrase(
+    "**{name}** no es una tabla con las doce columnas: su primera línea no las nombra, ni tiene "
+    "12 o 13 valores separados por comas.",
+    "**{name}** is no table with the twelve columns: its first line does not name them, nor does "
+    "it have 12 or 13 values separated by commas.",
+)
+FILE_TOO_LONG = Phrase(
+    "**{name}** tiene {rows} filas y el máximo es {limit}. Divídalo en varios archivos.",
+    "**{name}** has {rows} rows and the most is {limit}. Divide it into several files.",
+)
+FAULTS = Phrase("Filas por corregir", "Rows to correct")
+FAULTS_SHOWN = Phrase("Las primeras {shown} de {all}.", "The first {shown} of {all}.")
+LINE = Phrase("Línea", "Line")
+REASON = Phrase("Motivo", "Reason")
+FAULT_VALUE = Phrase("{rule}; aquí: {value}", "{rule}; here: {value}")
+FAULT_EMPTY = Phrase("nada", "nothing")
+FAULT_WIDTH = Phrase(
+    "la fila tiene {got} valores y la primera línea {wanted}",
+    "the row has {got} values and the first line {wanted}",
+)
+DOWNLOAD_FAULTS = Phrase("Descargar la lista", "Download the list")
+FAULTS_FILE = Phrase("filas_por_corregir.csv", "rows_to_correct.csv")
+PREDICT_ROWS = Phrase("Predecir {rows} filas", "Predict {rows} rows")
+PREDICT_REST = Phrase(
+    "Continuar con las {rows} filas que faltan", "Go on with the {rows} rows left"
+)
+PROGRESS = Phrase("{done} de {all} filas", "{done} of {all} rows")
+BATCH_STOPPED = Phrase(
+    "Se detuvo con {done} de {all} filas predichas, que se conservan.",
+    "It stopped with {done} of {all} rows predicted, which are kept.",
+)
+BATCH_DONE = Phrase(
+    "{rows} filas predichas en {seconds} segundos por la versión {versions} del modelo.",
+    "{rows} rows predicted in {seconds} seconds by version {versions} of the model.",
+)
+BATCH_AGREES = Phrase(
+    "El archivo trae la cobertura verdadera: la respuesta acierta en el {share} de las filas.",
+    "The file holds the true cover: the answer is right in {share} of the rows.",
+)
+BATCH_SUMMARY = Phrase("Filas por cobertura predicha", "Rows by predicted cover")
+BATCH_SUMMARY_ALT = Phrase(
+    "Barras con las filas de cada cobertura predicha: {counts}",
+    "Bars with the rows of each predicted cover: {counts}",
+)
+DOWNLOAD_RESULT = Phrase("Descargar el resultado", "Download the result")
+RESULT_FILE = Phrase("{name}_predicho.csv", "{name}_predicted.csv")
+RESULT_SHOWN = Phrase("Las primeras {shown} filas:", "The first {shown} rows:")
+
+# The model
+
+MODEL_INTRODUCTION = Phrase(
+    "El modelo que responde ahora, cuánto acierta con observaciones que nunca vio al entrenarse, "
+    "y cómo llegó hasta aquí.",
+    "The model that answers now, how well it does on observations that it never saw in training, "
+    "and how it came here.",
+)
+VERSION = Phrase("Versión", "Version")
+IN_PRODUCTION_SINCE = Phrase("En producción desde", "In Production since")
+ACCURACY = Phrase("Exactitud", "Accuracy")
+ACCURACY_HELP = Phrase(
+    "De cada cien observaciones de prueba, cuántas acierta",
+    "Of a hundred test observations, how many it gets right",
+)
+F1_MACRO = Phrase("F1 macro", "Macro F1")
+F1_MACRO_HELP = Phrase(
+    "Equilibrio entre acertar y no confundir, con el mismo peso para cada cobertura por rara que "
+    "sea; lo mejor es 1",
+    "Balance between finding and not mistaking, each cover weighing the same however rare it is; "
+    "the best is 1",
+)
+LOG_LOSS = Phrase("Pérdida logarítmica", "Log loss")
+LOG_LOSS_HELP = Phrase(
+    "Cuánto se equivocan las probabilidades; lo mejor es 0",
+    "How wrong the probabilities are; the best is 0",
+)
+SEE_VERSION = Phrase("Esta versión en MLflow", "This version in MLflow")
+SEE_RUN = Phrase("Su entrenamiento en MLflow", "Its training in MLflow")
+SEE_EXPERIMENT = Phrase("Todas las candidatas en MLflow", "All candidates in MLflow")
+CONFUSION = Phrase("Qué confunde con qué", "What it takes for what")
+CONFUSION_HELP = Phrase(
+    "Cada fila es una cobertura verdadera y reparte sus observaciones de prueba según lo que "
+    "respondió el modelo; la diagonal son los aciertos.",
+    "Each row is a true cover and shares out its test observations by what the model answered; "
+    "the diagonal is what it got right.",
+)
+CONFUSION_ALT = Phrase(
+    "Matriz de confusión; aciertos por cobertura: {shares}",
+    "Confusion matrix; share found by cover: {shares}",
+)
+TRUE_CLASS = Phrase("Verdadera", "True")
+PREDICTED_CLASS = Phrase("Respuesta", "Answer")
+ROWS = Phrase("Filas", "Rows")
+SHARE = Phrase("Parte", "Share")
+IMPORTANCES = Phrase("En qué se fija", "What it looks at")
+IMPORTANCES_HELP = Phrase(
+    "Cuánto pesa cada dato en las decisiones del bosque. Los {count} mayores.",
+    "How much each input weighs in the decisions of the forest. The largest {count}.",
+)
+IMPORTANCES_ALT = Phrase(
+    "Barras con el peso de cada dato: {shares}", "Bars with the weight of each input: {shares}"
+)
+INPUT = Phrase("Dato", "Input")
+WEIGHT = Phrase("Peso", "Weight")
+PARAMETERS = Phrase("Parámetros", "Parameters")
+HISTORY = Phrase("Historia", "History")
+HISTORY_EMPTY = Phrase(
+    "Todavía no se ha registrado ninguna versión. La primera llega con el primer entrenamiento; "
+    "puede seguirlo en [Airflow]({airflow}).",
+    "No version has been registered yet. The first comes with the first training; you can follow "
+    "it in [Airflow]({airflow}).",
+)
+REGISTERED = Phrase("Registrada", "Registered")
+VERDICT = Phrase("Decisión", "Verdict")
+STAGE = Phrase("Etapa", "Stage")
+PROMOTED = Phrase("Promovida", "Promoted")
+REFUSED_VERSION = Phrase("Rechazada", "Refused")
+UNDECIDED = Phrase("Sin decidir", "Undecided")
+STAGES = {
+    "Production": Phrase("Producción", "Production"),
+    "Archived": Phrase("Archivada", "Archived"),
+    "Staging": Phrase("Ensayo", "Staging"),
+    "None": Phrase("—", "—"),
+}
+REASON_FIRST = Phrase(
+    "acierta el {accuracy}; responder siempre la cobertura más frecuente, el {rival}; "
+    "en las mismas {rows} filas de prueba",
+    "right in {accuracy}; always answering the most frequent cover, in {rival}; "
+    "on the same {rows} test rows",
+)
+REASON_RIVAL = Phrase(
+    "acierta el {accuracy}; la versión {version}, entonces en producción, el {rival}; "
+    "en las mismas {rows} filas de prueba",
+    "right in {accuracy}; version {version}, in Production then, in {rival}; "
+    "on the same {rows} test rows",
+)
+MLFLOW_AWAY = Phrase(
+    "MLflow no responde, así que la historia no se puede mostrar ahora. El modelo sigue "
+    "respondiendo sin él. Compruebe que está en marcha y recargue la página.",
+    "MLflow is away, so the history can't be shown now. The model goes on answering without it. "
+    "Check that it is running and reload the page.",
+)
+
+# The data
+
+DATA_INTRODUCTION = Phrase(
+    "Lo que llega cada cinco minutos, lo que se aparta por no cumplir el contrato y lo que queda "
+    "para entrenar.",
+    "What comes in every five minutes, what is set aside for breaking the contract, and what "
+    "remains for training.",
+)
+DATA_EMPTY = Phrase(
+    "Todavía no ha llegado ningún dato. `descargar_datos_api` los trae cada cinco minutos; puede "
+    "seguirlo o ponerlo en marcha en [Airflow]({airflow}).",
+    "No data has come in yet. `descargar_datos_api` brings some every five minutes; you can "
+    "follow it or start it in [Airflow]({airflow}).",
+)
+DATA_UNREADABLE = Phrase(
+    "Los archivos de datos no se pueden leer ahora. Compruebe que la carpeta de datos está "
+    "montada y recargue la página.",
+    "The data files can't be read now. Check that the data folder is mounted and reload the page.",
+)
+READING = Phrase("Leyendo los archivos…", "Reading the files…")
+COLLECTED_ROWS = Phrase("Filas recogidas", "Rows collected")
+FILES = Phrase("Archivos", "Files")
+DISTINCT_ROWS = Phrase("Observaciones distintas", "Distinct observations")
+DISTINCT_ROWS_HELP = Phrase(
+    "Filas correctas y sin repetir: con ellas se entrena",
+    "Right and not repeated: what is trained on",
+)
+REJECTED_ROWS = Phrase("Filas rechazadas", "Rows rejected")
+LAST_COLLECTED = Phrase("Última recogida", "Last collected")
+SEE_COLLECTION = Phrase("La recogida en Airflow", "The collection in Airflow")
+SEE_PREPROCESSING = Phrase("La limpieza en Airflow", "The cleaning in Airflow")
+COLLECTIONS = Phrase("Filas por recogida", "Rows by collection")
+COLLECTIONS_ALT = Phrase(
+    "Barras con las filas de cada recogida, de la primera a la última: {counts}",
+    "Bars with the rows of each collection, from first to last: {counts}",
+)
+COLLECTED = Phrase("Recogida", "Collected")
+GROUP = Phrase("Grupo", "Group")
+BATCH = Phrase("Lote", "Batch")
+FILE = Phrase("Archivo", "File")
+CLASS_SHARES = Phrase("Coberturas en cada recogida", "Covers in each collection")
+CLASS_SHARES_HELP = Phrase(
+    "Cómo se reparten las filas de cada recogida. Un cambio brusco anuncia datos distintos de los "
+    "del entrenamiento.",
+    "How the rows of each collection are shared out. A sudden change announces data unlike those "
+    "of training.",
+)
+CLASS_SHARES_ALT = Phrase(
+    "Barras apiladas con la parte de cada cobertura por recogida; en la última: {shares}",
+    "Stacked bars with the share of each cover by collection; in the last: {shares}",
+)
+REJECTIONS = Phrase("Filas rechazadas, por motivo", "Rows rejected, by reason")
+REJECTIONS_ALT = Phrase(
+    "Barras con las filas rechazadas por cada motivo: {counts}",
+    "Bars with the rows rejected for each reason: {counts}",
+)
+REJECTIONS_NONE = Phrase("Ninguna hasta ahora.", "None so far.")
+REJECTIONS_ROWS = Phrase("Ver las filas", "See the rows")
+ROW_TEXT = Phrase("Fila", "Row")
+WRONG_WIDTH = Phrase("la fila debe tener {wanted} columnas", "the row must have {wanted} columns")
+EVERY_FILE = Phrase("Todos los archivos", "Every file")
+
 # The contract's rules, as `covertype.contract` says them in English
 
 QUANTITY_RULE = Phrase(
@@ -129,7 +383,7 @@ CATEGORY_RULE = Phrase(
 
 FEATURE_LABELS: dict[str, Phrase] = dict(
     zip(
-        (feature.name for feature in FEATURES),
+        COLUMNS,
         (
             Phrase("Elevación", "Elevation"),
             Phrase("Orientación", "Aspect"),
@@ -143,6 +397,7 @@ FEATURE_LABELS: dict[str, Phrase] = dict(
             Phrase("Distancia a incendios", "Distance to fires"),
             Phrase("Área silvestre", "Wilderness area"),
             Phrase("Tipo de suelo", "Soil type"),
+            Phrase("Cobertura", "Cover type"),
         ),
         strict=True,
     )

@@ -8,7 +8,7 @@ import streamlit as st
 from covertype.contract import CATEGORIES, CLASSES, FEATURES, QUANTITIES, Category, Quantity
 from covertype.validation import InvalidObservation, parse_observation
 from covertype_ui import charts, texts
-from covertype_ui.contract_words import choice, description, label
+from covertype_ui.contract_words import choice, class_name, description, label
 from covertype_ui.examples import TYPICAL
 from covertype_ui.inference import PROBLEMS, Model, Prediction, Refused, ServiceProblem
 from covertype_ui.language import number, percent, say
@@ -32,7 +32,6 @@ class _Answer:
 
 def page() -> None:
     """Draw the page."""
-    st.title(say(texts.PAGE_PREDICTION))
     st.write(say(texts.PREDICTION_INTRODUCTION))
     model = model_in_production()
     form, answer = st.columns([3, 2], gap="large")
@@ -52,7 +51,7 @@ def _form(ranges: dict[str, tuple[float, float]]) -> _Values:
     st.pills(
         say(texts.EXAMPLES),
         CLASSES,
-        format_func=lambda name: say(texts.CLASS_LABELS[name]),
+        format_func=class_name,
         key=_EXAMPLE,
         on_change=_fill,
         persist_state="session",
@@ -140,7 +139,7 @@ def _show(answer: _Answer | None, values: _Values, model: Model | ServiceProblem
         )
     st.metric(
         say(texts.ANSWER),
-        say(texts.CLASS_LABELS[prediction.label]),
+        class_name(prediction.label),
         say(texts.ANSWER_SURE, share=percent(prediction.probabilities[prediction.label])),
         delta_color="off",
         delta_arrow="off",

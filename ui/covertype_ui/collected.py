@@ -1,0 +1,82 @@
+"""What the platform has collected: sums over the files under the datasets root."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from covertype.contract import CLASSES, TARGET
+from covertype.storage import Datasets, RawFile
+
+_REMEMBERED_SECONDS = 15
+_FILES_REMEMBERED = 20_000
+REJECTED_SHOWN = 500
+
+
+@dataclass(frozen=True)
+class CollectedFile:
+    """One raw file: what its name tells, its rows, and how many are of each class, in order."""
+
+    name: str
+    file: RawFile
+    rows: int
+    classes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Rejections:
+    """Rejected rows: how many for each reason as it was written, and the last of the rows."""
+
+    total: int
+    by_reason: dict[str, int]
+    last: pd.DataFrame
+
+
+def collected_files(root: Path) -> list[CollectedFile]:
+    """Return what every raw file holds, in the order of collection."""
+    return [_read(root, name) for name in Datasets(root).raw_names()]
+
+
+# A raw file never changes once it is there.
+@st.cache_data(max_entries=_FILES_REMEMBERED, show_spinner=False)
+def _read(root: Path, name: str) -> CollectedFile:
+    rows, misshapen = Datasets(root).read_raw(name)
+    counts = rows[TARGET.name].value_counts()
+    return CollectedFile(
+        name,
+        RawFile.from_name(name),
+        len(rows) + len(misshapen),
+        tuple(int(counts.get(str(number), 0)) for number in range(len(CLASSES))),
+    )
+
+
+def by_collection(
+    files: Sequence[CollectedFile],
+) -> tuple[dict[datetime, int], dict[datetime, list[int]]]:
+    """Add up rows, and rows of each class, of the files that were collected together."""
+    rows: Counter[datetime] = Counter()
+    classes: dict[datetime, list[int]] = {}
+    for each in files:
+        when = each.file.collected
+        rows[when] += each.rows
+        former = classes.get(when, [0] * len(CLASSES))
+        classes[when] = [count + more for count, more in zip(former, each.classes, strict=True)]
+    return dict(rows), classes
+
+
+@st.cache_data(ttl=_REMEMBERED_SECONDS, show_spinner=False)
+def distinct_rows(root: Path) -> int:
+    """Return how many valid, distinct rows there are to train on."""
+    return len(Datasets(root).read_processed())
+
+
+@st.cache_data(ttl=_REMEMBERED_SECONDS, show_spinner=False)
+def rejections(root: Path) -> Rejections:
+    """Return what was rejected so far."""
+    rows = Datasets(root).read_rejected()
+    counts = {str(reason): int(count) for reason, count in rows["reason"].value_counts().items()}
+    return Rejections(len(rows), counts, rows.tail(REJECTED_SHOWN)[::-1])

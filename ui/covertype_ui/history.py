@@ -1,0 +1,77 @@
+"""The versions of the registered model and what was decided of them, from MLflow's REST API.
+
+Plain HTTP, so that the app needs no MLflow of its own.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import requests
+
+from covertype.versions import ACCURACY, MODEL_NAME, PROMOTED, REASON, REFUSED, VERDICT
+
+_PAGE = 200
+
+
+class HistoryAway(Exception):
+    """MLflow does not answer, or not as MLflow does."""
+
+
+@dataclass(frozen=True)
+class VersionRecord:
+    """One version: when it was registered, its stage, and the verdict with its figures.
+
+    `promoted` is None while nothing is decided; `reason` is in the words of the promotion.
+    """
+
+    version: str
+    registered: datetime
+    stage: str
+    run_id: str
+    promoted: bool | None
+    reason: str
+    accuracy: float | None
+
+
+def read_history(tracking_uri: str, timeout: float) -> list[VersionRecord]:
+    """Return every version, the newest first; none if nothing is registered yet.
+
+    Raises
+    ------
+    HistoryAway
+        If MLflow at `tracking_uri` gives no such answer within `timeout` seconds.
+    """
+    try:
+        records = [_record(version) for version in _versions(tracking_uri, timeout)]
+    except (requests.RequestException, KeyError, TypeError, ValueError) as error:
+        raise HistoryAway(str(error)) from error
+    return sorted(records, key=lambda record: record.registered, reverse=True)
+
+
+def _versions(tracking_uri: str, timeout: float) -> Iterator[dict[str, Any]]:
+    query: dict[str, str | int] = {"filter": f"name = '{MODEL_NAME}'", "max_results": _PAGE}
+    while True:
+        answer = requests.get(
+            f"{tracking_uri}/api/2.0/mlflow/model-versions/search", params=query, timeout=timeout
+        )
+        answer.raise_for_status()
+        body = answer.json()
+        yield from body.get("model_versions", [])
+        if not body.get("next_page_token"):
+            return
+        query["page_token"] = body["next_page_token"]
+
+
+def _record(version: dict[str, Any]) -> VersionRecord:
+    tags = {tag["key"]: tag.get("value", "") for tag in version.get("tags", [])}
+    return VersionRecord(
+        version=str(version["version"]),
+        registered=datetime.fromtimestamp(version["creation_timestamp"] / 1000, UTC),
+        stage=version.get("current_stage") or "None",
+        run_id=version.get("run_id") or "",
+        promoted={PROMOTED: True, REFUSED: False}.get(tags.get(VERDICT, "")),
+        reason=tags.get(REASON, ""),
+        accuracy=float(tags[ACCURACY]) if ACCURACY in tags else None,
+    )

@@ -1,0 +1,107 @@
+"""The model in Production: how well it does, and how it came there."""
+
+import streamlit as st
+
+from covertype_ui import charts, links, texts
+from covertype_ui.history import HistoryAway, VersionRecord
+from covertype_ui.inference import Model
+from covertype_ui.language import decimal, moment, percent, say
+from covertype_ui.promotion_words import verdict_reason
+from covertype_ui.services import explain, model_in_production, version_history
+from covertype_ui.texts import Phrase
+
+_IMPORTANCES_SHOWN = 12
+
+
+def page() -> None:
+    """Draw the page."""
+    st.write(say(texts.MODEL_INTRODUCTION))
+    model = model_in_production()
+    if isinstance(model, Model):
+        _describe(model)
+    else:
+        explain(model)
+    st.subheader(say(texts.HISTORY))
+    history = version_history()
+    if isinstance(history, HistoryAway):
+        st.error(say(texts.MLFLOW_AWAY), icon=":material/cloud_off:")
+    elif history:
+        _tell(history)
+    else:
+        st.info(say(texts.HISTORY_EMPTY, airflow=links.airflow()), icon=":material/hourglass_top:")
+
+
+def _describe(model: Model) -> None:
+    with st.container(horizontal=True, key="figures"):
+        _figure(texts.VERSION, model.version)
+        if model.since is not None:
+            _figure(texts.IN_PRODUCTION_SINCE, moment(model.since))
+        for metric, name, about, write in (
+            ("accuracy", texts.ACCURACY, texts.ACCURACY_HELP, percent),
+            ("f1_macro", texts.F1_MACRO, texts.F1_MACRO_HELP, decimal),
+            ("log_loss", texts.LOG_LOSS, texts.LOG_LOSS_HELP, decimal),
+        ):
+            if metric in model.metrics:
+                _figure(name, write(model.metrics[metric]), about)
+    with st.container(horizontal=True):
+        st.link_button(say(texts.SEE_VERSION), links.mlflow_version(model.version), icon=_OUT)
+        if model.experiment_id and model.run_id:
+            run = links.mlflow_run(model.experiment_id, model.run_id)
+            st.link_button(say(texts.SEE_RUN), run, icon=_OUT)
+        if model.experiment_id:
+            experiment = links.mlflow_experiment(model.experiment_id)
+            st.link_button(say(texts.SEE_EXPERIMENT), experiment, icon=_OUT)
+    left, right = st.columns(2, gap="large")
+    if model.confusion is not None:
+        with left:
+            st.subheader(say(texts.CONFUSION), help=say(texts.CONFUSION_HELP))
+            chart, words = charts.confusion(model.confusion)
+            st.altair_chart(chart, alt=words)
+    if model.importances:
+        with right:
+            largest = sorted(model.importances.items(), key=lambda item: -item[1])
+            shown = dict(largest[:_IMPORTANCES_SHOWN])
+            st.subheader(say(texts.IMPORTANCES), help=say(texts.IMPORTANCES_HELP, count=len(shown)))
+            chart, words = charts.importances(shown)
+            st.altair_chart(chart, alt=words)
+    if model.parameters:
+        with st.expander(say(texts.PARAMETERS)):
+            st.table(model.parameters)
+
+
+_OUT = ":material/open_in_new:"
+
+
+def _figure(name: Phrase, value: str, about: Phrase | None = None) -> None:
+    st.metric(say(name), value, help=say(about) if about else None, border=True, width="content")
+
+
+def _tell(history: list[VersionRecord]) -> None:
+    rows = [
+        {
+            say(texts.VERSION): record.version,
+            say(texts.REGISTERED): moment(record.registered),
+            say(texts.VERDICT): _verdict(record),
+            say(texts.STAGE): say(
+                texts.STAGES.get(record.stage, Phrase(record.stage, record.stage))
+            ),
+            say(texts.ACCURACY): "" if record.accuracy is None else percent(record.accuracy, 2),
+            say(texts.REASON): verdict_reason(record),
+            "MLflow": links.mlflow_version(record.version),
+        }
+        for record in history
+    ]
+    st.dataframe(
+        rows,
+        hide_index=True,
+        column_config={
+            say(texts.REASON): st.column_config.TextColumn(width="large"),
+            "MLflow": st.column_config.LinkColumn(display_text=":material/open_in_new:"),
+        },
+    )
+
+
+def _verdict(record: VersionRecord) -> str:
+    if record.promoted is None:
+        return f"… {say(texts.UNDECIDED)}"
+    return f"✓ {say(texts.PROMOTED)}" if record.promoted else f"✗ {say(texts.REFUSED_VERSION)}"
