@@ -7,7 +7,7 @@ import streamlit as st
 
 from covertype_ui import texts
 from covertype_ui.language import choose_language, say
-from covertype_ui.pages import data, model, prediction
+from covertype_ui.pages import batch, data, model, prediction
 
 log = logging.getLogger(__name__)
 
@@ -16,6 +16,7 @@ st.html(Path(__file__).with_name("style.css"))
 
 PAGES = (
     (prediction.page, texts.PAGE_PREDICTION, "prediccion", ":material/forest:"),
+    (batch.page, texts.PAGE_BATCH, "lote", ":material/table_rows:"),
     (model.page, texts.PAGE_MODEL, "modelo", ":material/account_tree:"),
     (data.page, texts.PAGE_DATA, "datos", ":material/database:"),
 )

@@ -12,7 +12,7 @@ import pandas as pd
 from covertype.contract import CLASSES
 from covertype_ui import texts
 from covertype_ui.contract_words import class_name, encoded
-from covertype_ui.language import moment, number, percent, say
+from covertype_ui.language import number, percent, say, short_moment
 
 STRONG = "#0072B2"
 WEAK = "#8C9AA5"
@@ -46,15 +46,6 @@ def importances(weights: Mapping[str, float]) -> Drawn:
     written = {name: percent(weight) for name, weight in bars.items()}
     chart = _bars(bars, written, texts.INPUT, texts.WEIGHT)
     return chart, say(texts.IMPORTANCES_ALT, shares=_in_words(written))
-
-
-def rejections(counts: Mapping[str, int]) -> Drawn:
-    """Draw how many rows broke each rule, in words already."""
-    written = {rule: number(count) for rule, count in counts.items()}
-    chart = _bars(
-        {rule: float(count) for rule, count in counts.items()}, written, texts.REASON, texts.ROWS
-    )
-    return chart, say(texts.REJECTIONS_ALT, counts=_in_words(written))
 
 
 def _bars(
@@ -107,7 +98,7 @@ def confusion(counts: Sequence[Sequence[int]]) -> Drawn:
             "answer:N",
             sort=names,
             title=say(texts.PREDICTED_CLASS),
-            axis=alt.Axis(labelAngle=-40, orient="top", labelLimit=140),
+            axis=alt.Axis(labelAngle=-40, orient="top", labelLimit=140, labelOverlap=False),
         ),
         y=alt.Y("true:N", sort=names, title=say(texts.TRUE_CLASS), axis=alt.Axis(labelLimit=140)),
         tooltip=[
@@ -131,15 +122,15 @@ def confusion(counts: Sequence[Sequence[int]]) -> Drawn:
 
 def collection_rows(rows: Mapping[datetime, int]) -> Drawn:
     """Draw how many rows each collection brought."""
-    table = pd.DataFrame({"when": [moment(when) for when in rows], "rows": rows.values()}).assign(
-        written=lambda drawn: drawn["rows"].map(number)
-    )
+    table = pd.DataFrame(
+        {"when": [short_moment(when) for when in rows], "rows": rows.values()}
+    ).assign(written=lambda drawn: drawn["rows"].map(number))
     chart = (
-        alt.Chart(table, height=220)
+        alt.Chart(table, height=260)
         .mark_bar(color=STRONG, cornerRadiusEnd=3)
         .encode(
             x=alt.X("when:N", sort=None, title=None, axis=_moments()),
-            y=alt.Y("rows:Q", title=say(texts.ROWS)),
+            y=alt.Y("rows:Q", title=say(texts.ROWS), axis=_numbers()),
             tooltip=[
                 alt.Tooltip("when:N", title=say(texts.COLLECTED)),
                 alt.Tooltip("written:N", title=say(texts.ROWS)),
@@ -156,7 +147,7 @@ def class_shares(counts: Mapping[datetime, Sequence[int]]) -> Drawn:
     table = pd.DataFrame(
         [
             {
-                "when": moment(when),
+                "when": short_moment(when),
                 "name": name,
                 "order": order,
                 "share": count / max(sum(line), 1),
@@ -167,7 +158,7 @@ def class_shares(counts: Mapping[datetime, Sequence[int]]) -> Drawn:
         ]
     )
     chart = (
-        alt.Chart(table, height=300)
+        alt.Chart(table, height=380)
         .mark_bar()
         .encode(
             x=alt.X("when:N", sort=None, title=None, axis=_moments()),
@@ -197,6 +188,11 @@ def class_shares(counts: Mapping[datetime, Sequence[int]]) -> Drawn:
 
 def _moments() -> alt.Axis:
     return alt.Axis(labelAngle=-40, labelOverlap=True, labelLimit=140)
+
+
+def _numbers() -> alt.Axis:
+    separator = number(1000)[1]
+    return alt.Axis(labelExpr=f"replace(format(datum.value, ','), /,/g, '{separator}')")
 
 
 def _in_words(written: Mapping[str, str]) -> str:

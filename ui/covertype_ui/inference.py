@@ -1,9 +1,9 @@
 """The client of the inference service: what can be asked of it, and how it can fail to answer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import requests
 
@@ -59,6 +59,14 @@ class Prediction:
     version: str
 
 
+class RowPrediction(NamedTuple):
+    """The answer to one row of many: the class, its probability, the version that answered."""
+
+    number: int
+    probability: float
+    version: str
+
+
 @dataclass(frozen=True)
 class Model:
     """The model in Production, as the service describes it.
@@ -95,6 +103,23 @@ class InferenceClient:
         return _read(
             lambda: Prediction(body["label"], body["probabilities"], str(body["model_version"]))
         )
+
+    def predict_many(self, observations: Sequence[Observation]) -> list[RowPrediction]:
+        """Ask for the classes of many observations; the answers are in their order."""
+        body = self._ask("POST", "/predict/batch", json={"rows": observations})
+        answers = _read(
+            lambda: [
+                RowPrediction(
+                    row["prediction"][0],
+                    max(row["probabilities"].values()),
+                    str(body["model_version"]),
+                )
+                for row in body["predictions"]
+            ]
+        )
+        if len(answers) != len(observations):
+            raise ServiceFailed(f"{len(observations)} rows were asked, {len(answers)} answered")
+        return answers
 
     def model(self) -> Model:
         """Ask which model answers."""

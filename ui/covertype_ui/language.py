@@ -1,6 +1,6 @@
 """The language that a person chose, and numbers as it writes them."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -26,6 +26,11 @@ def choose_language() -> None:
         key=_KEY,
         label_visibility="collapsed",
         bind="query-params",
+    )
+    # Screen readers pronounce a page by the language that it declares; Streamlit declares English.
+    st.html(
+        f"<script>document.documentElement.lang = '{language()}'</script>",
+        unsafe_allow_javascript=True,
     )
 
 
@@ -60,10 +65,16 @@ def percent(share: float, decimals: int = 1) -> str:
 
 def moment(when: datetime) -> str:
     """Write a moment in the time zone of the person's browser: 23/11/2026 10:05."""
+    return _local(when).strftime("%Y-%m-%d %H:%M" if language() == "en" else "%d/%m/%Y %H:%M")
+
+
+def short_moment(when: datetime) -> str:
+    """Write a moment of these days, where there is little room: 23/11 10:05."""
+    return _local(when).strftime("%m-%d %H:%M" if language() == "en" else "%d/%m %H:%M")
+
+
+def _local(when: datetime) -> datetime:
     try:
-        zone = ZoneInfo(st.context.timezone or "UTC")
+        return when.astimezone(ZoneInfo(st.context.timezone or "UTC"))
     except (ZoneInfoNotFoundError, ValueError):
-        zone = ZoneInfo("UTC")
-    return when.astimezone(zone).strftime(
-        "%Y-%m-%d %H:%M" if language() == "en" else "%d/%m/%Y %H:%M"
-    )
+        return when.astimezone(UTC)

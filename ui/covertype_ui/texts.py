@@ -275,9 +275,7 @@ HISTORY_EMPTY = Phrase(
     "No version has been registered yet. The first comes with the first training; you can follow "
     "it in [Airflow]({airflow}).",
 )
-REGISTERED = Phrase("Registrada", "Registered")
-VERDICT = Phrase("Decisión", "Verdict")
-STAGE = Phrase("Etapa", "Stage")
+HISTORY_OLDER = Phrase("{count} versiones anteriores", "{count} older versions")
 PROMOTED = Phrase("Promovida", "Promoted")
 REFUSED_VERSION = Phrase("Rechazada", "Refused")
 UNDECIDED = Phrase("Sin decidir", "Undecided")
@@ -285,7 +283,6 @@ STAGES = {
     "Production": Phrase("Producción", "Production"),
     "Archived": Phrase("Archivada", "Archived"),
     "Staging": Phrase("Ensayo", "Staging"),
-    "None": Phrase("—", "—"),
 }
 REASON_FIRST = Phrase(
     "acierta el {accuracy}; responder siempre la cobertura más frecuente, el {rival}; "
@@ -358,10 +355,6 @@ CLASS_SHARES_ALT = Phrase(
     "Stacked bars with the share of each cover by collection; in the last: {shares}",
 )
 REJECTIONS = Phrase("Filas rechazadas, por motivo", "Rows rejected, by reason")
-REJECTIONS_ALT = Phrase(
-    "Barras con las filas rechazadas por cada motivo: {counts}",
-    "Bars with the rows rejected for each reason: {counts}",
-)
 REJECTIONS_NONE = Phrase("Ninguna hasta ahora.", "None so far.")
 REJECTIONS_ROWS = Phrase("Ver las filas", "See the rows")
 ROW_TEXT = Phrase("Fila", "Row")

@@ -103,8 +103,12 @@ def _rejections(rejected: Rejections) -> None:
     for text, count in rejected.by_reason.items():
         for rule in broken_rules(text) or [text]:
             counts[rule] += count
-    chart, words = charts.rejections(dict(counts.most_common()))
-    st.altair_chart(chart, alt=words)
+    st.table(
+        [
+            {say(texts.REASON): rule, say(texts.ROWS): number(count)}
+            for rule, count in counts.most_common()
+        ]
+    )
     with st.expander(say(texts.REJECTIONS_ROWS)):
         st.dataframe(
             {

@@ -11,6 +11,8 @@ from covertype_ui.services import explain, model_in_production, version_history
 from covertype_ui.texts import Phrase
 
 _IMPORTANCES_SHOWN = 12
+_HISTORY_SHOWN = 10
+_OUT = ":material/open_in_new:"
 
 
 def page() -> None:
@@ -69,39 +71,40 @@ def _describe(model: Model) -> None:
             st.table(model.parameters)
 
 
-_OUT = ":material/open_in_new:"
-
-
 def _figure(name: Phrase, value: str, about: Phrase | None = None) -> None:
     st.metric(say(name), value, help=say(about) if about else None, border=True, width="content")
 
 
 def _tell(history: list[VersionRecord]) -> None:
-    rows = [
-        {
-            say(texts.VERSION): record.version,
-            say(texts.REGISTERED): moment(record.registered),
-            say(texts.VERDICT): _verdict(record),
-            say(texts.STAGE): say(
-                texts.STAGES.get(record.stage, Phrase(record.stage, record.stage))
-            ),
-            say(texts.ACCURACY): "" if record.accuracy is None else percent(record.accuracy, 2),
-            say(texts.REASON): verdict_reason(record),
-            "MLflow": links.mlflow_version(record.version),
-        }
-        for record in history
+    for record in history[:_HISTORY_SHOWN]:
+        _tell_version(record)
+    if older := history[_HISTORY_SHOWN:]:
+        with st.expander(say(texts.HISTORY_OLDER, count=len(older))):
+            for record in older:
+                _tell_version(record)
+
+
+def _tell_version(record: VersionRecord) -> None:
+    name = f"{say(texts.VERSION)} {record.version}"
+    facts = [
+        f"**[{name}]({links.mlflow_version(record.version)})**",
+        _verdict(record),
+        *([_stage(record)] if record.stage in texts.STAGES else []),
+        moment(record.registered),
     ]
-    st.dataframe(
-        rows,
-        hide_index=True,
-        column_config={
-            say(texts.REASON): st.column_config.TextColumn(width="large"),
-            "MLflow": st.column_config.LinkColumn(display_text=":material/open_in_new:"),
-        },
-    )
+    with st.container(border=True, gap=None):
+        st.markdown(" &ensp; ".join(facts))
+        if record.reason:
+            st.caption(verdict_reason(record))
+
+
+def _stage(record: VersionRecord) -> str:
+    return f":gray-badge[{say(texts.STAGES[record.stage])}]"
 
 
 def _verdict(record: VersionRecord) -> str:
     if record.promoted is None:
-        return f"… {say(texts.UNDECIDED)}"
-    return f"✓ {say(texts.PROMOTED)}" if record.promoted else f"✗ {say(texts.REFUSED_VERSION)}"
+        return f":gray-badge[:material/hourglass_top: {say(texts.UNDECIDED)}]"
+    if record.promoted:
+        return f":blue-badge[:material/check: {say(texts.PROMOTED)}]"
+    return f":orange-badge[:material/close: {say(texts.REFUSED_VERSION)}]"

@@ -5,7 +5,7 @@ from math import inf
 
 import streamlit as st
 
-from covertype.contract import CATEGORIES, CLASSES, FEATURES, QUANTITIES, Category, Quantity
+from covertype.contract import CLASSES, FEATURES, QUANTITIES, Category, Quantity
 from covertype.validation import InvalidObservation, parse_observation
 from covertype_ui import charts, texts
 from covertype_ui.contract_words import choice, class_name, description, label
@@ -55,17 +55,17 @@ def _form(ranges: dict[str, tuple[float, float]]) -> _Values:
         key=_EXAMPLE,
         on_change=_fill,
         persist_state="session",
+        wrap=True,
     )
-    values: list[int | str | None] = []
-    for first in range(0, len(QUANTITIES), _COLUMNS):
-        row = QUANTITIES[first : first + _COLUMNS]
-        for column, quantity in zip(st.columns(_COLUMNS), row, strict=False):
-            with column:
-                values.append(_quantity(quantity, ranges.get(quantity.name)))
-    for column, category in zip(st.columns(len(CATEGORIES)), CATEGORIES, strict=True):
-        with column:
-            values.append(_category(category))
-    return tuple(values)
+    values: dict[str, int | str | None] = {}
+    places = [column for _ in FEATURES[::_COLUMNS] for column in st.columns(_COLUMNS)]
+    for feature, place in zip(FEATURES, places, strict=False):
+        with place, st.container(gap=None):
+            if isinstance(feature, Quantity):
+                values[feature.name] = _quantity(feature, ranges.get(feature.name))
+            else:
+                values[feature.name] = _category(feature)
+    return tuple(values[feature.name] for feature in FEATURES)
 
 
 def _fill() -> None:
@@ -100,7 +100,7 @@ def _quantity(quantity: Quantity, seen: tuple[float, float] | None) -> int | Non
 
 
 def _category(category: Category) -> str:
-    return st.selectbox(
+    value = st.selectbox(
         label(category),
         category.values,
         format_func=lambda value: choice(category, value),
@@ -108,6 +108,8 @@ def _category(category: Category) -> str:
         persist_state="session",
         help=say(texts.CHOICE_HELP, description=description(category), column=category.name),
     )
+    st.caption(category.descriptions[value])
+    return value
 
 
 def _ask(values: _Values) -> _Answer:

@@ -1,0 +1,194 @@
+"""From an uploaded CSV file to observations, and to what is wrong with the others.
+
+The rules of a row are those of `covertype.validation`; here is only what makes a file a table.
+"""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from covertype.contract import CLASSES, COLUMNS, FEATURE_NAMES, TARGET
+from covertype.validation import InvalidObservation, Observation, parse_observation
+
+ROW_LIMIT = 250_000
+_SEPARATORS = ",;\t"
+
+
+class NotText(Exception):
+    """The file is no text."""
+
+
+class NoRows(Exception):
+    """The file holds no rows."""
+
+
+class NotATable(Exception):
+    """The first line neither names the columns nor has as many values as the contract."""
+
+
+class ColumnsMissing(Exception):
+    """The first line names some features and lacks `columns`."""
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        self.columns = tuple(columns)
+        super().__init__(", ".join(columns))
+
+
+class TooLong(Exception):
+    """The file has `rows` rows, more than `ROW_LIMIT`."""
+
+    def __init__(self, rows: int) -> None:
+        self.rows = rows
+        super().__init__(str(rows))
+
+
+UnusableFile = NotText | NoRows | NotATable | ColumnsMissing | TooLong
+UNUSABLE = (NotText, NoRows, NotATable, ColumnsMissing, TooLong)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row that is right: its line in the file, its cells as they came, the observation."""
+
+    line: int
+    cells: list[str]
+    observation: Observation
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A row that is not right: what it held, by the name of each feature that breaks its rule.
+
+    With no features, the row has `width` cells instead of as many as the first line.
+    """
+
+    line: int
+    features: dict[str, str]
+    width: int
+
+
+@dataclass(frozen=True)
+class Table:
+    """A file of rows, all columns of the file kept; `header` names them."""
+
+    header: list[str]
+    rows: list[Row]
+    faults: list[Fault]
+
+    def __len__(self) -> int:
+        return len(self.rows) + len(self.faults)
+
+    def true_classes(self) -> list[int] | None:
+        """Return the class of every right row, if the file tells all of them."""
+        if TARGET.name not in self.header:
+            return None
+        position = self.header.index(TARGET.name)
+        known = {str(number): number for number in range(len(CLASSES))}
+        classes = [known.get(row.cells[position].strip()) for row in self.rows]
+        told = [number for number in classes if number is not None]
+        return told if told and len(told) == len(classes) else None
+
+
+def read_table(content: bytes) -> Table:
+    """Read a CSV file, separated by commas, semicolons or tabs.
+
+    Its first line names the columns, in any order and with others between; or it names none, and
+    every row holds the twelve features in the contract's order, with or without the class.
+
+    Raises
+    ------
+    NotText, NoRows, NotATable, ColumnsMissing, TooLong
+        If it is no such file.
+    """
+    text = _decode(content)
+    if (lines := text.count("\n")) > ROW_LIMIT + 1:
+        raise TooLong(lines)
+    numbered = _cells(text)
+    first = next(numbered, None)
+    if first is None:
+        raise NoRows
+    header = _header(first[1])
+    if header is None:
+        header, rows = list(COLUMNS[: len(first[1])]), [first, *numbered]
+    else:
+        rows = list(numbered)
+    if not rows:
+        raise NoRows
+    if len(rows) > ROW_LIMIT:
+        raise TooLong(len(rows))
+    return _check(header, rows)
+
+
+def _decode(content: bytes) -> str:
+    if b"\0" in content:
+        raise NotText
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("cp1252", errors="replace")
+
+
+def _cells(text: str) -> Iterator[tuple[int, list[str]]]:
+    start = text.lstrip().partition("\n")[0]
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(_SEPARATORS, key=start.count))
+    try:
+        for cells in reader:
+            if any(cells):
+                yield reader.line_num, cells
+    except csv.Error as error:
+        raise NotText from error
+
+
+def _header(cells: Sequence[str]) -> list[str] | None:
+    """Return the names of the columns; None if the line is a row already."""
+    canonical = {name.lower(): name for name in COLUMNS}
+    names = [canonical.get(cell.strip().lower(), cell.strip()) for cell in cells]
+    missing = [name for name in FEATURE_NAMES if name not in names]
+    if not missing:
+        return names
+    if len(missing) < len(FEATURE_NAMES):
+        raise ColumnsMissing(missing)
+    numbers = [cell for cell in cells if not isinstance(_value(cell), str)]
+    if not numbers or len(cells) not in (len(FEATURE_NAMES), len(COLUMNS)):
+        raise NotATable
+    return None
+
+
+def _check(header: list[str], numbered: Sequence[tuple[int, list[str]]]) -> Table:
+    positions = [header.index(name) for name in FEATURE_NAMES]
+    rows: list[Row] = []
+    faults: list[Fault] = []
+    for line, cells in numbered:
+        if len(cells) != len(header):
+            faults.append(Fault(line, {}, len(cells)))
+            continue
+        values = [_value(cells[position]) for position in positions]
+        try:
+            rows.append(Row(line, cells, parse_observation(values)))
+        except InvalidObservation as invalid:
+            held = {name: cells[header.index(name)].strip() for name in invalid.errors}
+            faults.append(Fault(line, held, len(cells)))
+    return Table(header, rows, faults)
+
+
+def _value(cell: str) -> int | float | str:
+    """Return the number that a cell writes, or its text."""
+    cell = cell.strip()
+    try:
+        return int(cell) if cell.isascii() and "_" not in cell else cell
+    except ValueError:
+        pass
+    try:
+        return float(cell) if cell[:1] in "+-.0123456789" else cell
+    except ValueError:
+        return cell
+
+
+def write_csv(header: Sequence[str], rows: Iterator[Sequence[object]]) -> bytes:
+    """Write a table as CSV."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return text.getvalue().encode()
