@@ -6,11 +6,12 @@ from pathlib import Path
 import streamlit as st
 
 from covertype_ui import texts
-from covertype_ui.language import choose_language, say
+from covertype_ui.language import choose_language, say, settle_language
 from covertype_ui.pages import batch, data, model, prediction
 
 log = logging.getLogger(__name__)
 
+settle_language()
 st.set_page_config(say(texts.TITLE), ":material/forest:", layout="wide")
 st.html(Path(__file__).with_name("style.css"))
 

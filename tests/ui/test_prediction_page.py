@@ -21,10 +21,10 @@ def asked_features(fake: FakeInference) -> Any:
     return json.loads(bodies[-1])["features"]
 
 
-def test_first_prediction_takes_one_click(app: AppTest, fake_inference: FakeInference) -> None:
+def test_first_prediction_takes_one_click(app: AppTest, services: FakeInference) -> None:
     predict(app.run())
     assert not app.exception
-    assert asked_features(fake_inference) == list(TYPICAL[CLASSES[1]])
+    assert asked_features(services) == list(TYPICAL[CLASSES[1]])
     assert app.metric[0].value == texts.CLASS_LABELS["Aspen"].es
     assert "70,0" in app.metric[0].delta
     assert any("versión 3" in caption.value for caption in app.caption)
@@ -32,22 +32,22 @@ def test_first_prediction_takes_one_click(app: AppTest, fake_inference: FakeInfe
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_example_of_a_class_fills_the_form(
-    app: AppTest, fake_inference: FakeInference, name: str
+    app: AppTest, services: FakeInference, name: str
 ) -> None:
     app.run()
     app.button_group(key="example").set_value(name).run()
     predict(app)
-    assert asked_features(fake_inference) == list(TYPICAL[name])
+    assert asked_features(services) == list(TYPICAL[name])
 
 
-def test_english_keeps_what_was_entered(app: AppTest, fake_inference: FakeInference) -> None:
+def test_english_keeps_what_was_entered(app: AppTest, services: FakeInference) -> None:
     app.run()
     app.number_input(key=FEATURE_NAMES[0]).set_value(2222).run()
     app.button_group(key="lang").set_value("en").run()
     assert app.title[0].value == texts.PAGE_PREDICTION.en
     assert app.number_input(key=FEATURE_NAMES[0]).value == 2222
     assert predict(app).metric[0].value == "Aspen"
-    assert asked_features(fake_inference)[0] == 2222
+    assert asked_features(services)[0] == 2222
 
 
 def test_value_outside_training_warns(app: AppTest) -> None:
@@ -64,18 +64,16 @@ def test_changed_value_marks_the_answer_stale(app: AppTest) -> None:
     assert [info.value for info in app.info] == [texts.ANSWER_STALE.es]
 
 
-def test_missing_value_is_named_and_nothing_is_asked(
-    app: AppTest, fake_inference: FakeInference
-) -> None:
+def test_missing_value_is_named_and_nothing_is_asked(app: AppTest, services: FakeInference) -> None:
     app.run()
     app.number_input(key="Slope").set_value(None).run()
     predict(app)
     assert "Pendiente" in app.error[0].value
-    assert not any(route == "POST /predict" for route, _ in fake_inference.asked)
+    assert not any(route == "POST /predict" for route, _ in services.asked)
 
 
-def test_no_model_yet_says_where_to_follow_it(app: AppTest, fake_inference: FakeInference) -> None:
-    fake_inference.routes = {
+def test_no_model_yet_says_where_to_follow_it(app: AppTest, services: FakeInference) -> None:
+    services.routes = {
         "GET /model": (503, {"detail": "no model"}),
         "POST /predict": (503, {"detail": "no model"}),
     }
@@ -89,24 +87,24 @@ def test_service_away_is_said_plainly(app: AppTest, monkeypatch: pytest.MonkeyPa
 
 
 def test_slow_answer_keeps_the_values(
-    app: AppTest, fake_inference: FakeInference, monkeypatch: pytest.MonkeyPatch
+    app: AppTest, services: FakeInference, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("INFERENCE_TIMEOUT_SECONDS", "0.2")
     app.run()
-    fake_inference.delay = 1
+    services.delay = 1
     assert texts.SERVICE_SLOW.es[:40] in predict(app).warning[0].value
     assert app.number_input(key="Elevation").value == 2942
 
 
-def test_refused_value_is_named_with_its_rule(app: AppTest, fake_inference: FakeInference) -> None:
+def test_refused_value_is_named_with_its_rule(app: AppTest, services: FakeInference) -> None:
     fault = {"loc": ["features", "Aspect"], "msg": "Aspect must be …"}
-    fake_inference.routes["POST /predict"] = (422, {"detail": [fault]})
+    services.routes["POST /predict"] = (422, {"detail": [fault]})
     assert "Orientación debe ser un número entero de 0 a 360" in predict(app.run()).error[0].value
 
 
 @pytest.mark.parametrize("reply", [(500, {"detail": "KeyError"}), (200, {"other": 1}), (200, b"<")])
 def test_fault_of_the_service_shows_nothing_technical(
-    app: AppTest, fake_inference: FakeInference, reply: Any
+    app: AppTest, services: FakeInference, reply: Any
 ) -> None:
-    fake_inference.routes["POST /predict"] = reply
+    services.routes["POST /predict"] = reply
     assert predict(app.run()).error[0].value == texts.SERVICE_FAILED.es

@@ -8,6 +8,7 @@ from datetime import datetime
 
 import altair as alt
 import pandas as pd
+import streamlit as st
 
 from covertype.contract import CLASSES
 from covertype_ui import texts
@@ -72,7 +73,7 @@ def _bars(
     bars = base.mark_bar(cornerRadiusEnd=3).encode(
         color=alt.condition(best, alt.value(STRONG), alt.value(WEAK))
     )
-    labels = base.mark_text(align="left", dx=5, fontSize=12).encode(text="written:N")
+    labels = base.mark_text(align="left", dx=5, fontSize=12, color=_ink()).encode(text="written:N")
     return alt.layer(bars, labels)
 
 
@@ -158,7 +159,7 @@ def class_shares(counts: Mapping[datetime, Sequence[int]]) -> Drawn:
         ]
     )
     chart = (
-        alt.Chart(table, height=380)
+        alt.Chart(table, height=420)
         .mark_bar()
         .encode(
             x=alt.X("when:N", sort=None, title=None, axis=_moments()),
@@ -171,7 +172,7 @@ def class_shares(counts: Mapping[datetime, Sequence[int]]) -> Drawn:
             color=alt.Color(
                 "name:N",
                 scale=alt.Scale(domain=names, range=list(_CLASS_COLORS)),
-                legend=alt.Legend(title=None, orient="bottom", columns=4, labelLimit=160),
+                legend=alt.Legend(title=None, orient="bottom", columns=2, labelLimit=160),
             ),
             order="order:O",
             tooltip=[
@@ -184,6 +185,11 @@ def class_shares(counts: Mapping[datetime, Sequence[int]]) -> Drawn:
     last = table.tail(len(names)).set_index("name")["percent"]
     words = _in_words(dict(zip(last.index, last, strict=True)))
     return chart, say(texts.CLASS_SHARES_ALT, shares=words)
+
+
+def _ink() -> str:
+    """Return the colour of writing; Vega's own is black in the dark theme too."""
+    return "#FAFAFA" if st.context.theme.type == "dark" else "#31333F"
 
 
 def _moments() -> alt.Axis:

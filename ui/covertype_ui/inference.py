@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import requests
 
-from covertype.contract import FEATURE_NAMES
+from covertype.contract import CLASSES, FEATURE_NAMES
 from covertype.validation import Observation
 
 _REFUSED = 422
@@ -31,6 +31,10 @@ class NoModel(Exception):
     """The service is up and has no model to answer with."""
 
 
+class ServiceBusy(Exception):
+    """The service has as much to do as it takes on at once."""
+
+
 class ServiceFailed(Exception):
     """The service answered, with an error of its own or something unknown."""
 
@@ -46,8 +50,8 @@ class Refused(Exception):
         super().__init__(", ".join(features))
 
 
-ServiceProblem = ServiceAway | ServiceSlow | NoModel | ServiceFailed | Refused
-PROBLEMS = (ServiceAway, ServiceSlow, NoModel, ServiceFailed, Refused)
+ServiceProblem = ServiceAway | ServiceSlow | NoModel | ServiceBusy | ServiceFailed | Refused
+PROBLEMS = (ServiceAway, ServiceSlow, NoModel, ServiceBusy, ServiceFailed, Refused)
 
 
 @dataclass(frozen=True)
@@ -106,17 +110,8 @@ class InferenceClient:
 
     def predict_many(self, observations: Sequence[Observation]) -> list[RowPrediction]:
         """Ask for the classes of many observations; the answers are in their order."""
-        body = self._ask("POST", "/predict/batch", json={"rows": observations})
-        answers = _read(
-            lambda: [
-                RowPrediction(
-                    row["prediction"][0],
-                    max(row["probabilities"].values()),
-                    str(body["model_version"]),
-                )
-                for row in body["predictions"]
-            ]
-        )
+        body = self._ask("POST", "/predict/batch", json={"features": observations})
+        answers = _read(lambda: _row_predictions(body))
         if len(answers) != len(observations):
             raise ServiceFailed(f"{len(observations)} rows were asked, {len(answers)} answered")
         return answers
@@ -142,6 +137,12 @@ class InferenceClient:
             )
         )
 
+    def _is_ready(self) -> bool:
+        try:
+            return requests.get(f"{self.url}/ready", timeout=self.timeout).ok
+        except requests.RequestException:
+            return False
+
     def _ask(self, method: str, path: str, **content: Any) -> Any:
         try:
             answer = requests.request(method, self.url + path, timeout=self.timeout, **content)
@@ -150,7 +151,7 @@ class InferenceClient:
         except requests.RequestException as error:
             raise ServiceAway from error
         if answer.status_code == requests.codes.service_unavailable:
-            raise NoModel
+            raise ServiceBusy if self._is_ready() else NoModel
         if answer.status_code == _REFUSED:
             raise Refused(_refused_features(answer))
         if not answer.ok:
@@ -161,10 +162,18 @@ class InferenceClient:
             raise ServiceFailed(f"{path} answered with no JSON") from error
 
 
+def _row_predictions(body: Any) -> list[RowPrediction]:
+    version, probabilities = str(body["model_version"]), body["probabilities"]
+    return [
+        RowPrediction(number, probabilities[CLASSES[number]][row], version)
+        for row, number in enumerate(body["prediction"])
+    ]
+
+
 def _read(build: Callable[[], Answer]) -> Answer:
     try:
         return build()
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise ServiceFailed(f"the answer is not the service's: {error!r}") from error
 
 

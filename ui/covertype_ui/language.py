@@ -1,7 +1,7 @@
 """The language that a person chose, and numbers as it writes them."""
 
 from datetime import UTC, datetime
-from typing import Literal, get_args
+from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
@@ -12,25 +12,36 @@ from covertype_ui.texts import Phrase
 Language = Literal["es", "en"]
 
 _KEY = "lang"
+_FIRST: Language = "es"
 _NAMES: dict[str, str] = {"es": "Español", "en": "English"}
 
 
-def choose_language() -> None:
-    """Draw the switch; what is chosen stays in the address, so that links keep it."""
-    st.segmented_control(
-        say(texts.LANGUAGE),
-        get_args(Language),
-        default="es",
-        required=True,
-        format_func=_NAMES.__getitem__,
-        key=_KEY,
-        label_visibility="collapsed",
-        bind="query-params",
-    )
+def settle_language() -> None:
+    """Decide on a language before anything is said: as chosen, or as the address tells.
+
+    The address keeps the choice, so that a link opens in the language in which it was copied.
+    """
+    if _KEY not in st.session_state:
+        asked = st.query_params.get(_KEY)
+        st.session_state[_KEY] = asked if asked in _NAMES else _FIRST
+    if st.session_state[_KEY] != st.query_params.get(_KEY, _FIRST):
+        st.query_params[_KEY] = st.session_state[_KEY]
     # Screen readers pronounce a page by the language that it declares; Streamlit declares English.
     st.html(
         f"<script>document.documentElement.lang = '{language()}'</script>",
         unsafe_allow_javascript=True,
+    )
+
+
+def choose_language() -> None:
+    """Draw the switch."""
+    st.segmented_control(
+        say(texts.LANGUAGE),
+        list(_NAMES),
+        required=True,
+        format_func=_NAMES.__getitem__,
+        key=_KEY,
+        label_visibility="collapsed",
     )
 
 

@@ -12,6 +12,7 @@ from covertype_ui.inference import (
     NoModel,
     Refused,
     ServiceAway,
+    ServiceBusy,
     ServiceProblem,
     ServiceSlow,
 )
@@ -67,6 +68,8 @@ def explain(problem: ServiceProblem) -> None:
     elif isinstance(problem, ServiceSlow):
         seconds = f"{problem.seconds:g}"
         st.warning(say(texts.SERVICE_SLOW, seconds=seconds), icon=":material/timer_off:")
+    elif isinstance(problem, ServiceBusy):
+        st.warning(say(texts.SERVICE_BUSY), icon=":material/timer_off:")
     elif isinstance(problem, Refused):
         st.error(_refusal(problem), icon=":material/edit_off:")
     else:

@@ -98,6 +98,12 @@ SERVICE_SLOW = Phrase(
     "The prediction service is too slow: {seconds} seconds went by without an answer. "
     "Try again in a moment; what you entered is still here.",
 )
+SERVICE_BUSY = Phrase(
+    "El servicio de predicción está ocupado con otras peticiones. Vuelva a intentarlo dentro de "
+    "unos segundos; lo que ha introducido sigue aquí.",
+    "The prediction service is busy with other requests. Try again in a few seconds; what you "
+    "entered is still here.",
+)
 NO_MODEL = Phrase(
     "Todavía no hay ningún modelo en producción. Se entrena solo con los primeros datos, en unos "
     "minutos; puede seguirlo en [Airflow]({airflow}). Después, vuelva a intentarlo.",

@@ -1,0 +1,130 @@
+"""The model's page: what it shows of Production and of the versions before it."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+import pytest
+from mlflow import MlflowClient
+from streamlit.testing.v1 import AppTest
+
+from covertype.registry import to_production
+from covertype.versions import ACCURACY, MODEL_NAME, PROMOTED, REASON, REFUSED, VERDICT
+from covertype_ui import texts
+from covertype_ui.history import HistoryAway, read_history
+from tests.ui.fakes import FakeInference
+
+Page = Callable[[str], AppTest]
+FIRST = (
+    "accuracy 0.8123 is higher than 0.4880 of always answering the most frequent class, "
+    "on the same 11620 test rows"
+)
+SECOND = (
+    "accuracy 0.8000 is not higher than 0.8123 of version 1 in Production, "
+    "on the same 11620 test rows"
+)
+OTHER = "recall of Aspen fell by 3 points"
+
+
+@pytest.fixture(scope="module")
+def registry(mlflow_server: str) -> Iterator[str]:
+    """An MLflow with three versions: promoted, refused, refused for another reason."""
+    client = MlflowClient(mlflow_server)
+    client.create_registered_model(MODEL_NAME)
+    for accuracy, verdict, reason in (
+        ("0.812300", PROMOTED, FIRST),
+        ("0.800000", REFUSED, SECOND),
+        ("0.830000", REFUSED, OTHER),
+    ):
+        run = client.create_run("0").info
+        source = f"{run.artifact_uri}/model"
+        version = client.create_model_version(MODEL_NAME, source, run.run_id).version
+        for key, value in ((ACCURACY, accuracy), (REASON, reason), (VERDICT, verdict)):
+            client.set_model_version_tag(MODEL_NAME, version, key, value)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", mlflow_server)
+        to_production("1")
+    yield mlflow_server
+    client.delete_registered_model(MODEL_NAME)
+
+
+def shown(app: AppTest) -> str:
+    places = (app.markdown, app.caption, app.info, app.error, app.warning)
+    return "\n".join(element.value for place in places for element in place)
+
+
+def test_history_is_read_from_mlflow_itself(registry: str) -> None:
+    records = read_history(registry, 10)
+    assert [record.version for record in records] == ["3", "2", "1"]
+    assert [record.promoted for record in records] == [False, False, True]
+    assert [record.stage for record in records] == ["None", "None", "Production"]
+    assert [record.accuracy for record in records] == [0.83, 0.8, 0.8123]
+    assert abs((datetime.now(UTC) - records[0].registered).total_seconds()) < 600
+
+
+def test_more_versions_than_one_page_holds_are_all_read(
+    registry: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("covertype_ui.history._PAGE", 1)
+    assert len(read_history(registry, 10)) == 3
+
+
+def test_another_server_s_answer_is_no_history(services: FakeInference) -> None:
+    services.routes["GET /api/2.0/mlflow/model-versions/search"] = (200, {"model_versions": [{}]})
+    with pytest.raises(HistoryAway):
+        read_history(services.address, 2)
+
+
+def test_history_says_each_verdict_and_its_reason_in_spanish(
+    page: Page, registry: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", registry)
+    text = shown(page("model").run())
+    assert "acierta el 81,23\u202f%; responder siempre la cobertura más frecuente" in text
+    assert "acierta el 80,00\u202f%; la versión 1, entonces en producción, el 81,23\u202f%" in text
+    assert OTHER in text
+    assert text.count(texts.REFUSED_VERSION.es) == 2
+    assert text.count(texts.PROMOTED.es) == 1
+    assert f"http://127.0.0.1:5000/#/models/{MODEL_NAME}/versions/2" in text
+
+
+def test_production_is_shown_with_its_metrics_and_links(page: Page) -> None:
+    app = page("model").run()
+    assert not app.exception
+    assert [metric.value for metric in app.metric] == [
+        "3",
+        "22/11/2026 10:15",
+        "87,1\u202f%",
+        "0,810",
+        "0,390",
+    ]
+    assert "http://127.0.0.1:5000/#/experiments/2/runs/0123456789abcdef" in [
+        link.proto.url for link in app.get("link_button")
+    ]
+
+
+def test_mlflow_away_leaves_the_model_in_sight(page: Page) -> None:
+    app = page("model").run()
+    assert [error.value for error in app.error] == [texts.MLFLOW_AWAY.es]
+    assert app.metric[0].value == "3"
+
+
+def test_no_version_yet_says_where_the_first_comes_from(
+    page: Page, services: FakeInference, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services.routes["GET /model"] = (503, {"detail": "no model"})
+    services.routes["GET /api/2.0/mlflow/model-versions/search"] = (200, {})
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", services.address)
+    app = page("model").run()
+    assert [info.value for info in app.info] == [
+        texts.NO_MODEL.es.format(airflow="http://127.0.0.1:8080"),
+        texts.HISTORY_EMPTY.es.format(airflow="http://127.0.0.1:8080"),
+    ]
+
+
+def test_model_without_pictures_is_shown_without_them(page: Page, services: FakeInference) -> None:
+    body = services.routes["GET /model"]
+    assert isinstance(body, tuple)
+    body[1].update(confusion_matrix=None, importances=None, since=None)
+    app = page("model").run()
+    assert not app.exception
+    assert [header.value for header in app.subheader] == [texts.HISTORY.es]
