@@ -12,7 +12,7 @@ RUN := $(UV) run --no-sync
 # Many processes start at once: compiling every module on installation beats each of them doing so.
 export UV_COMPILE_BYTECODE := 1
 
-.PHONY: help install run smoke test lint
+.PHONY: help install run smoke test test-browser lint
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -33,7 +33,12 @@ smoke: install ## Run from an empty state to the first prediction, then stop
 	@$(RUN) python -m tools.run --smoke
 
 test: install ## Run the tests
-	$(RUN) pytest -n 2 --dist loadgroup
+	$(RUN) pytest -n 2 --dist loadgroup --ignore=tests/browser
+
+test-browser: install ## Use the app in a real browser, against real services; pictures to docs/images
+	@$(UV) sync --locked --quiet --group browser
+	@command -v chromium >/dev/null || $(RUN) playwright install --with-deps chromium
+	$(RUN) pytest tests/browser -s
 
 lint: install ## Check style, formatting and types
 	$(RUN) ruff check

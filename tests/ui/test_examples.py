@@ -11,9 +11,15 @@ from covertype_ui.examples import TYPICAL
 DATASET = Path(__file__).parents[2] / "data-api" / "covertype.parquet"
 
 
+@pytest.fixture(scope="module")
+def whole() -> pd.DataFrame:
+    return pd.read_parquet(DATASET)
+
+
 @pytest.mark.parametrize("number", range(len(CLASSES)))
-def test_each_is_the_real_row_nearest_to_its_class_s_medians(number: int) -> None:
-    whole = pd.read_parquet(DATASET)
+def test_each_is_the_real_row_nearest_to_its_class_s_medians(
+    whole: pd.DataFrame, number: int
+) -> None:
     rows = whole[whole[TARGET.name] == number]
     pairs = rows[CATEGORY_NAMES[0]] + " " + rows[CATEGORY_NAMES[1]]
     there = rows[pairs == pairs.value_counts().index[0]]

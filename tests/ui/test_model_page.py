@@ -28,8 +28,8 @@ OTHER = "recall of Aspen fell by 3 points"
 @pytest.fixture(scope="module")
 def registry(mlflow_server: str) -> Iterator[str]:
     """An MLflow with three versions: promoted, refused, refused for another reason."""
-    client = MlflowClient(mlflow_server)
-    client.create_registered_model(MODEL_NAME)
+    client, name = MlflowClient(mlflow_server), "ModelOfThisPage"
+    client.create_registered_model(name)
     for accuracy, verdict, reason in (
         ("0.812300", PROMOTED, FIRST),
         ("0.800000", REFUSED, SECOND),
@@ -37,14 +37,15 @@ def registry(mlflow_server: str) -> Iterator[str]:
     ):
         run = client.create_run("0").info
         source = f"{run.artifact_uri}/model"
-        version = client.create_model_version(MODEL_NAME, source, run.run_id).version
+        version = client.create_model_version(name, source, run.run_id).version
         for key, value in ((ACCURACY, accuracy), (REASON, reason), (VERDICT, verdict)):
-            client.set_model_version_tag(MODEL_NAME, version, key, value)
+            client.set_model_version_tag(name, version, key, value)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", mlflow_server)
+        patch.setattr("covertype.registry.MODEL_NAME", name)
+        patch.setattr("covertype_ui.history.MODEL_NAME", name)
         to_production("1")
-    yield mlflow_server
-    client.delete_registered_model(MODEL_NAME)
+        yield mlflow_server
 
 
 def shown(app: AppTest) -> str:

@@ -22,7 +22,7 @@ from covertype_ui.settings import settings
 # A page asks for the model in passing: it must not wait long, nor ask at every keystroke.
 _IN_PASSING_SECONDS = 2
 _HISTORY_SECONDS = 5
-_REMEMBERED_SECONDS = 5
+REMEMBERED_SECONDS = 5
 
 
 def inference() -> InferenceClient:
@@ -35,7 +35,7 @@ def model_in_production() -> Model | ServiceProblem:
     return _model(settings().inference_url)
 
 
-@st.cache_data(ttl=_REMEMBERED_SECONDS, show_spinner=False)
+@st.cache_data(ttl=REMEMBERED_SECONDS, show_spinner=False)
 def _model(url: str) -> Model | ServiceProblem:
     try:
         return InferenceClient(url, _IN_PASSING_SECONDS).model()
@@ -48,7 +48,7 @@ def version_history() -> list[VersionRecord] | HistoryAway:
     return _history(settings().mlflow_tracking_uri)
 
 
-@st.cache_data(ttl=_REMEMBERED_SECONDS, show_spinner=False)
+@st.cache_data(ttl=REMEMBERED_SECONDS, show_spinner=False)
 def _history(tracking_uri: str) -> list[VersionRecord] | HistoryAway:
     try:
         return read_history(tracking_uri, _HISTORY_SECONDS)
