@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -217,6 +217,22 @@ class Datasets:
 
     def _snapshots(self) -> list[Path]:
         return sorted((self.root / "training").glob("*.parquet"), key=lambda p: p.stat().st_mtime)
+
+    # Predictions: what was asked of the inference service, and what it answered.
+
+    def predictions_file(self, day: date, name: str) -> Path:
+        """Return the path of one writer's Parquet file of answered predictions."""
+        return self.root / "predictions" / day.isoformat() / f"{name}.parquet"
+
+    def read_predictions(self, since: date = date.min) -> pd.DataFrame:
+        """Return the answered predictions of a day and later, in no order.
+
+        Columns: `time` (UTC), `model_version`, the twelve features (categories as names),
+        `prediction` (a class's number), `probability` (of that class).
+        """
+        files = (self.root / "predictions").glob("*/*.parquet")
+        kept = [file for file in files if file.parent.name >= since.isoformat()]
+        return pd.concat([pd.read_parquet(file) for file in kept] or [pd.DataFrame()])
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()
