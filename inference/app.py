@@ -1,18 +1,24 @@
 """The application: its life, its routes, and how it refuses."""
 
-import asyncio
+import json
+import resource
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from fastapi import FastAPI, Request, Response
 
+from inference.errors import Unanswered
+from inference.http import JSON, Measured
 from inference.requests import InvalidRequest
-from inference.routes import NoModel, router
-from inference.serving import Serving
+from inference.routes import predict, scoring, status
+from inference.service import Service
 from inference.settings import ServingSettings
-from inference.store import ModelStore
-from inference.supervisor import FollowerSupervisor
+
+_DESCRIPTION = (
+    "Answers with the model in Production which cover type a piece of forest has, from twelve "
+    "observations of it, and follows Production as it changes."
+)
 
 
 def create_app(settings: ServingSettings) -> FastAPI:
@@ -20,27 +26,34 @@ def create_app(settings: ServingSettings) -> FastAPI:
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
-        store = ModelStore(settings.model_cache_dir)
-        serving = app.state.serving = Serving(store)
-        await asyncio.to_thread(serving.look)
-        supervisor = FollowerSupervisor(store.root)
-        supervisor.start()
-        watching = asyncio.create_task(serving.watch())
-        try:
+        _allow_many_connections()
+        service = app.state.service = Service(settings)
+        async with service.running():
             yield
-        finally:
-            watching.cancel()
-            await asyncio.to_thread(supervisor.stop)
 
-    app = FastAPI(title="Covertype", description=__doc__, lifespan=life)
-    app.include_router(router)
+    app = FastAPI(title="Covertype", description=_DESCRIPTION, lifespan=life)
+    for routes in (predict, scoring, status):
+        app.include_router(routes.router)
+    app.add_middleware(Measured, paths=frozenset(app.openapi()["paths"]))
 
     @app.exception_handler(InvalidRequest)
-    async def refuse(request: Request, error: InvalidRequest) -> JSONResponse:
-        return JSONResponse({"detail": error.faults}, 422)
+    async def name_faults(request: Request, error: InvalidRequest) -> Response:
+        return _detail(error.faults, 422)
 
-    @app.exception_handler(NoModel)
-    async def say_no_model(request: Request, error: NoModel) -> JSONResponse:
-        return JSONResponse({"detail": str(error)}, 503, headers={"Retry-After": "10"})
+    @app.exception_handler(Unanswered)
+    async def say_why(request: Request, error: Unanswered) -> Response:
+        headers = {"Retry-After": "5"} if error.status == 503 else {"Connection": "close"}
+        return _detail(str(error), error.status, headers)
 
     return app
+
+
+def _detail(detail: Any, status: int, headers: dict[str, str] | None = None) -> Response:
+    # Plain ASCII, as what a client sent and is shown again may be no valid Unicode.
+    return Response(json.dumps({"detail": detail}), status, headers, JSON)
+
+
+def _allow_many_connections() -> None:
+    """Raise the limit of open files, of which a connection is one, as far as is allowed."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

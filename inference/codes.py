@@ -3,38 +3,52 @@
 Every number of the contract fits, and a row is 24 bytes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from covertype.contract import CATEGORIES, FEATURE_NAMES, QUANTITIES, QUANTITY_NAMES
-from covertype.validation import Observation
+
+Row = tuple[int, ...]
+"""One observation: twelve whole numbers in the contract's order."""
 
 Codes = npt.NDArray[np.int16]
 """Shape (n, 12), C order, in the contract's order."""
 
-_INDEXES = [
-    {value: index for index, value in enumerate(category.values)} for category in CATEGORIES
-]
+WIDTH = len(FEATURE_NAMES)
+_MEASURED = len(QUANTITIES)
+
+# By name and by index, as clients may send either; 3.0 finds what 3 does.
+_AREAS, _SOILS = (
+    {key: index for index, value in enumerate(category.values) for key in (value, index)}
+    for category in CATEGORIES
+)
 
 
-def to_codes(observations: Sequence[Observation]) -> Codes:
-    """Return valid observations as numbers."""
-    rows = [
-        (*row[: len(QUANTITIES)], *_category_codes(row[len(QUANTITIES) :])) for row in observations
-    ]
-    return np.array(rows, np.int16).reshape(-1, len(FEATURE_NAMES))
+def to_row(values: Sequence[Any]) -> Row:
+    """Return one valid observation, as a client may send it, as numbers."""
+    return (*map(int, values[:_MEASURED]), _AREAS[values[_MEASURED]], _SOILS[values[-1]])
 
 
-def _category_codes(names: Sequence[int | str]) -> list[int]:
-    return [indexes[str(name)] for indexes, name in zip(_INDEXES, names, strict=True)]
+def to_codes(observations: Iterable[Sequence[Any]]) -> Codes:
+    """Return valid observations, as clients may send them, as numbers."""
+    columns = list(zip(*observations, strict=True))
+    if not columns:
+        return np.empty((0, WIDTH), np.int16)
+    codes = np.empty((len(columns[0]), WIDTH), np.int16)
+    for number, column in enumerate(columns[:_MEASURED]):
+        codes[:, number] = column
+    for number, indexes in ((_MEASURED, _AREAS), (_MEASURED + 1, _SOILS)):
+        codes[:, number] = [indexes[value] for value in columns[number]]
+    return codes
 
 
 def to_frame(codes: Codes) -> pd.DataFrame:
     """Return numbers as the raw twelve columns, as a model was trained on."""
-    frame = pd.DataFrame(codes[:, : len(QUANTITIES)].astype(np.int64), columns=list(QUANTITY_NAMES))
-    for offset, category in enumerate(CATEGORIES, len(QUANTITIES)):
-        frame[category.name] = np.array(category.values, object)[codes[:, offset]]
+    frame = pd.DataFrame(codes[:, :_MEASURED].astype(np.int64), columns=list(QUANTITY_NAMES))
+    for number, category in enumerate(CATEGORIES, _MEASURED):
+        frame[category.name] = np.array(category.values, object)[codes[:, number]]
     return frame

@@ -21,11 +21,12 @@ from mlflow.models import Model
 from covertype.models import GOLDEN_PROBABILITIES, GOLDEN_ROWS, MODEL_FILE, TRAINING_RANGES
 from covertype.registry import MODEL_NAME, STAGE, production_version
 from inference.cards import Card, Refusal, RegistryReport, iso, now, write
-from inference.predictors import CARD_FILE, PipelinePredictor, prove
+from inference.log import log_to_stderr
+from inference.predictors import open_predictor, prove, prove_equal, save_arrays
 from inference.settings import ServingSettings
-from inference.store import ModelStore
+from inference.store import CARD_FILE, ModelStore
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("inference.follower")
 
 
 class Follower:
@@ -91,8 +92,11 @@ class Follower:
                 try:
                     (fetched / MODEL_FILE).rename(folder / MODEL_FILE)
                     shutil.rmtree(fetched)
-                    prove(PipelinePredictor(folder), card)
                     write(folder / CARD_FILE, card)
+                    save_arrays(folder)
+                    predictor = open_predictor(folder, self.store.compiled)
+                    prove(predictor, card)
+                    prove_equal(predictor, folder)
                 except Exception as error:
                     refusal = Refusal(version.version, _first_line(error), now())
                     raise
@@ -140,7 +144,7 @@ def _first_line(error: Exception) -> str:
 
 def main() -> None:
     """Follow Production until standard input ends."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s:     %(name)s: %(message)s")
+    log_to_stderr()
     settings = ServingSettings()
     # Its own retries would hide for minutes that the registry is away; this loop is the retry.
     os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "1"

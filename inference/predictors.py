@@ -1,38 +1,79 @@
 """What answers: a version's weights, behind one function."""
 
+import logging
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from covertype.contract import CATEGORIES, CLASSES, QUANTITIES
+from covertype.models import class_probabilities, load_model
 from inference.cards import Card
 from inference.codes import Codes, to_codes, to_frame
+from inference.forest import ForestArrays, ForestPredictor, flatten
 
-CARD_FILE = "card.json"
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+log = logging.getLogger(__name__)
 
 _TOLERANCE = 1e-9
 """How far a proven copy may be from the answers of training: a sum's order may differ there."""
 
+_PROVEN_ROWS = 2000
+
 
 class Predictor(Protocol):
-    """Answers with the probabilities of the contract's classes."""
+    """Answers with the probabilities of the contract's classes, shape (n, 7)."""
+
+    def answer(self, codes: Codes) -> npt.NDArray[np.float64]:
+        """Answer a few rows, codes of shape (n, 12), in this thread."""
 
     def probabilities(self, codes: Codes) -> npt.NDArray[np.float64]:
-        """Return the probabilities, shape (n, 7), for codes of shape (n, 12)."""
+        """Answer many rows, on all cores."""
 
 
 class PipelinePredictor:
     """The logged scikit-learn Pipeline itself: for any model, at scikit-learn's pace."""
 
-    def __init__(self, folder: Path) -> None:
-        from covertype.models import class_probabilities, load_model
+    def __init__(self, model: "Pipeline") -> None:
+        self._model = model
 
-        self._model = load_model(folder)
-        self._class_probabilities = class_probabilities
+    def answer(self, codes: Codes) -> npt.NDArray[np.float64]:
+        return class_probabilities(self._model, to_frame(codes))
 
-    def probabilities(self, codes: Codes) -> npt.NDArray[np.float64]:
-        return self._class_probabilities(self._model, to_frame(codes))
+    probabilities = answer
+
+
+def open_predictor(version: Path, compiled: Path) -> Predictor:
+    """Return what answers from a version's folder: its arrays if it has any, else its Pipeline."""
+    arrays = ForestArrays.open(version)
+    if arrays is not None:
+        return ForestPredictor(arrays, compiled)
+    return PipelinePredictor(load_model(version))
+
+
+def save_arrays(version: Path) -> None:
+    """Flatten a version's model beside it, if it is a forest over the contract's encoding.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds no model of ours.
+    """
+    model = load_model(version)
+    if not _is_forest(model):
+        log.warning("It is no forest over the encoded columns: scikit-learn answers, more slowly")
+        return
+    flatten(model[-1]).save(version)
+
+
+def _is_forest(model: "Pipeline") -> bool:
+    from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
+
+    kinds = (RandomForestClassifier, ExtraTreesClassifier)
+    return len(model) == 2 and isinstance(model[-1], kinds) and model[-1].n_outputs_ == 1
 
 
 def prove(predictor: Predictor, card: Card) -> None:
@@ -45,10 +86,37 @@ def prove(predictor: Predictor, card: Card) -> None:
     """
     if not card.golden_rows:
         raise ValueError("the model holds no golden rows to prove it with")
-    expected = np.array(card.golden_probabilities)
-    answered = predictor.probabilities(to_codes([tuple(row) for row in card.golden_rows]))
-    wrong = np.abs(answered - expected).max(axis=1) > _TOLERANCE
+    _compare(
+        predictor.answer(to_codes(card.golden_rows)),
+        np.array(card.golden_probabilities),
+        "golden rows otherwise than in training",
+    )
+
+
+def prove_equal(predictor: Predictor, version: Path) -> None:
+    """Ask rows from all over the contract's ranges of a predictor and of the logged Pipeline.
+
+    Raises
+    ------
+    ValueError
+        If they differ.
+    """
+    random = np.random.default_rng(0)
+    columns: list[Any] = [(quantity.minimum, quantity.maximum) for quantity in QUANTITIES]
+    columns += [(0, len(category.values) - 1) for category in CATEGORIES]
+    codes = np.stack(
+        [random.integers(low, high, _PROVEN_ROWS, endpoint=True) for low, high in columns], axis=1
+    ).astype(np.int16)
+    logged = PipelinePredictor(load_model(version))
+    _compare(predictor.answer(codes), logged.answer(codes), "rows otherwise than its Pipeline")
+
+
+def _compare(
+    answered: npt.NDArray[np.float64], expected: npt.NDArray[np.float64], rows: str
+) -> None:
+    if expected.shape != (len(answered), len(CLASSES)):
+        raise ValueError(f"the golden probabilities have shape {expected.shape}")
+    # Written so that a NaN is a difference too.
+    wrong = ~(np.abs(answered - expected).max(axis=1) <= _TOLERANCE)
     if wrong.any():
-        raise ValueError(
-            f"it answers {wrong.sum()} of {len(wrong)} golden rows otherwise than in training"
-        )
+        raise ValueError(f"it answers {wrong.sum()} of {len(wrong)} {rows}")

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import msgspec
 
+from covertype.contract import QUANTITY_NAMES
 from inference.cards import Card, now
-from inference.predictors import CARD_FILE, PipelinePredictor, Predictor, prove
-from inference.store import ModelStore
+from inference.metrics import MODEL_VERSION, REGISTRY_REACHABLE, RELOADS
+from inference.predictors import Predictor, open_predictor, prove
+from inference.store import CARD_FILE, ModelStore
 
 log = logging.getLogger(__name__)
 
@@ -18,14 +20,18 @@ _LOOK_SECONDS = 0.25
 
 @dataclass(frozen=True)
 class ServedModel:
-    """One version, complete: an answer uses one of these from its beginning to its end."""
+    """One version, complete: an answer uses one of these from its beginning to its end.
+
+    `ranges` are the name, lowest and highest training value of each quantity.
+    """
 
     card: Card
     predictor: Predictor
+    ranges: list[tuple[str, int, int]]
     loaded_at: str
 
     @classmethod
-    def load(cls, folder: Path) -> "ServedModel":
+    def load(cls, folder: Path, compiled: Path) -> "ServedModel":
         """Load a kept version and prove it.
 
         Raises
@@ -34,9 +40,10 @@ class ServedModel:
             If its answers are not those of training.
         """
         card = msgspec.json.decode((folder / CARD_FILE).read_bytes(), type=Card)
-        predictor = PipelinePredictor(folder)
+        predictor = open_predictor(folder, compiled)
         prove(predictor, card)
-        return cls(card, predictor, now())
+        ranges = [(name, *card.training_ranges[name]) for name in QUANTITY_NAMES]
+        return cls(card, predictor, ranges, now())
 
 
 class Serving:
@@ -50,21 +57,29 @@ class Serving:
 
     def look(self) -> None:
         """Take over the store's current version if it is another one; keep the old on failure."""
+        report = self.store.read_report()
+        REGISTRY_REACHABLE.set(report is not None and report.reachable)
         name = self.store.current
         if name is None or name == self._taken:
             return
         self._taken = name
         try:
-            self.model = ServedModel.load(self.store.folder(name))
+            self.model = ServedModel.load(self.store.folder(name), self.store.compiled)
         except Exception as error:
             self.failure = f"the kept version {name.split('-')[0]} can't be loaded: {error}"
+            RELOADS.labels("failed").inc()
             log.exception("%s", self.failure)
         else:
             self.failure = None
+            RELOADS.labels("taken over").inc()
+            MODEL_VERSION.set(float(self.model.card.version))
             log.info("Answering with version %s", self.model.card.version)
 
     async def watch(self) -> None:
         """Look again and again, off the event loop."""
         while True:
-            await asyncio.to_thread(self.look)
+            try:
+                await asyncio.to_thread(self.look)
+            except OSError:
+                log.exception("The store of models can't be read")
             await asyncio.sleep(_LOOK_SECONDS)

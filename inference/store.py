@@ -1,6 +1,7 @@
 """The folder of served models: one follower writes it, every worker reads it.
 
-    versions/<version>-<run>/   a proven model: card.json, model.skops, compiled arrays
+    versions/<version>-<run>/   a proven model: card.json, model.skops, its arrays
+    compiled/                   machine code that doesn't change with models
     current                     the name of the version's folder that answers
     registry.json               what the last look at the registry gave
 
@@ -19,6 +20,8 @@ import msgspec
 from covertype.storage import replacing
 from inference.cards import RegistryReport, write
 
+CARD_FILE = "card.json"
+
 _KEPT_VERSIONS = 2
 
 
@@ -27,6 +30,7 @@ class ModelStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.compiled = root / "compiled"
         self._versions = root / "versions"
         self._pointer = root / "current"
         self._report = root / "registry.json"

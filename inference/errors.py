@@ -1,0 +1,48 @@
+"""Why a request is not answered: each with its status and one sentence."""
+
+
+class Unanswered(Exception):
+    """A request without an answer."""
+
+    status = 500
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+
+
+class NoModel(Unanswered):
+    """No version is in Production yet."""
+
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__(
+            "No model is in Production yet: it appears here when one is promoted in MLflow"
+        )
+
+
+class Busy(Unanswered):
+    """As many batches as may be are worked on."""
+
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__("Too many batches are being worked on: send it again in a few seconds")
+
+
+class BodyTooLong(Unanswered):
+    """The body is longer than it may be."""
+
+    status = 413
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"The body may have {most} bytes: send fewer observations at once")
+
+
+class BodyTooSlow(Unanswered):
+    """The body did not arrive in time."""
+
+    status = 408
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"The body did not arrive in {seconds:g} s")

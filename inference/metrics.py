@@ -1,0 +1,67 @@
+"""What Prometheus reads at `/metrics`.
+
+Where uvicorn runs several workers, their figures are shared through files, as prometheus_client
+does it, so that each of them answers for all.
+"""
+
+import multiprocessing
+import os
+import tempfile
+from pathlib import Path
+
+_parent = multiprocessing.parent_process()
+if _parent is not None:
+    # Read by prometheus_client when it is imported.
+    _shared = Path(tempfile.gettempdir()) / f"covertype-metrics-{os.getuid()}-{_parent.pid}"
+    _shared.mkdir(mode=0o700, exist_ok=True)
+    os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(_shared))
+
+from prometheus_client import (  # noqa: E402
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector  # noqa: E402
+
+REGISTRY = CollectorRegistry()
+
+REQUESTS = Counter(
+    "covertype_requests", "Requests answered", ["route", "status"], registry=REGISTRY
+)
+SECONDS = Histogram(
+    "covertype_request_seconds",
+    "Time from the head of a request to the end of its answer",
+    ["route"],
+    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30),
+    registry=REGISTRY,
+)
+PREDICTIONS = Counter(
+    "covertype_predictions", "Observations answered", ["version", "label"], registry=REGISTRY
+)
+RELOADS = Counter("covertype_reloads", "Versions taken over, or not", ["result"], registry=REGISTRY)
+MODEL_VERSION = Gauge(
+    "covertype_model_version",
+    "The version that answers, 0 for none",
+    registry=REGISTRY,
+    multiprocess_mode="livemax",
+)
+REGISTRY_REACHABLE = Gauge(
+    "covertype_registry_reachable",
+    "1 if the last look at the registry succeeded",
+    registry=REGISTRY,
+    multiprocess_mode="livemin",
+)
+LOGGED = Counter(
+    "covertype_prediction_log_rows", "Rows of the prediction log", ["result"], registry=REGISTRY
+)
+
+
+def render() -> bytes:
+    """Return all figures as Prometheus reads them."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return generate_latest(REGISTRY)
+    together = CollectorRegistry()
+    MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+    return generate_latest(together)

@@ -1,0 +1,69 @@
+"""Answers to one observation, and to many."""
+
+import asyncio
+from collections.abc import Iterator
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
+
+from inference.answers import answer_one, batch_answer
+from inference.codes import Codes
+from inference.documentation import BATCH, PREDICT
+from inference.http import CSV, JSON, BareRoute, is_csv, read_body
+from inference.requests import read_many, read_one
+from inference.service import service_of
+from inference.serving import ServedModel
+from inference.tables import read_csv, write_csv
+
+router = APIRouter(tags=["predictions"], route_class=BareRoute)
+
+_encode = msgspec.json.Encoder().encode
+_ONE_BODY_BYTES = 64_000
+
+
+@router.post("/predict", **PREDICT)
+async def predict(request: Request) -> Response:
+    """Answer one observation."""
+    service = service_of(request)
+    model = service.model
+    row = read_one(
+        await read_body(request, _ONE_BODY_BYTES, service.settings.request_timeout_seconds)
+    )
+    answer = answer_one(model, row)
+    service.note(model.card.version, row, answer.prediction[0], answer.probabilities[answer.label])
+    return Response(_encode(answer), media_type=JSON)
+
+
+@router.post("/predict/batch", **BATCH)
+async def predict_batch(request: Request) -> Response:
+    """Answer many observations, JSON or CSV, in the same format unless `Accept` asks otherwise."""
+    service = service_of(request)
+    model = service.model
+    settings = service.settings
+    accepted = request.headers.get("accept", "")
+    csv_in = is_csv(request)
+    csv_out = CSV in accepted or (csv_in and JSON not in accepted)
+    async with service.batch():
+        body = await read_body(request, settings.max_body_bytes, settings.request_timeout_seconds)
+
+        def work() -> tuple[Codes, npt.NDArray[np.float64], bytes | Iterator[bytes]]:
+            codes = (read_csv if csv_in else read_many)(body, settings.max_batch_rows)
+            probabilities = model.predictor.probabilities(codes)
+            return codes, probabilities, _render(model, codes, probabilities, csv_out)
+
+        codes, probabilities, content = await asyncio.to_thread(work)
+    service.note_many(model.card.version, codes, probabilities)
+    if isinstance(content, bytes):
+        return Response(content, media_type=JSON)
+    return StreamingResponse(content, media_type=CSV)
+
+
+def _render(
+    model: ServedModel, codes: Codes, probabilities: npt.NDArray[np.float64], csv_out: bool
+) -> bytes | Iterator[bytes]:
+    if csv_out:
+        return write_csv(probabilities, model.card.version)
+    return _encode(batch_answer(model, codes, probabilities))
