@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from covertype.contract import CATEGORIES, CLASSES, QUANTITIES
-from covertype.models import class_probabilities, load_model
 from inference.cards import Card
 from inference.codes import Codes, to_codes, to_frame
 from inference.forest import ForestArrays, ForestPredictor, flatten
@@ -37,11 +36,15 @@ class Predictor(Protocol):
 class PipelinePredictor:
     """The logged scikit-learn Pipeline itself: for any model, at scikit-learn's pace."""
 
-    def __init__(self, model: "Pipeline") -> None:
-        self._model = model
+    def __init__(self, version: Path) -> None:
+        # Imported here, as a worker that serves a forest needs no scikit-learn in memory.
+        from covertype.models import class_probabilities
+
+        self._model = _load(version)
+        self._class_probabilities = class_probabilities
 
     def answer(self, codes: Codes) -> npt.NDArray[np.float64]:
-        return class_probabilities(self._model, to_frame(codes))
+        return self._class_probabilities(self._model, to_frame(codes))
 
     probabilities = answer
 
@@ -51,7 +54,7 @@ def open_predictor(version: Path, compiled: Path) -> Predictor:
     arrays = ForestArrays.open(version)
     if arrays is not None:
         return ForestPredictor(arrays, compiled)
-    return PipelinePredictor(load_model(version))
+    return PipelinePredictor(version)
 
 
 def save_arrays(version: Path) -> None:
@@ -62,11 +65,17 @@ def save_arrays(version: Path) -> None:
     ValueError
         If the folder holds no model of ours.
     """
-    model = load_model(version)
+    model = _load(version)
     if not _is_forest(model):
         log.warning("It is no forest over the encoded columns: scikit-learn answers, more slowly")
         return
     flatten(model[-1]).save(version)
+
+
+def _load(version: Path) -> "Pipeline":
+    from covertype.models import load_model
+
+    return load_model(version)
 
 
 def _is_forest(model: "Pipeline") -> bool:
@@ -107,7 +116,7 @@ def prove_equal(predictor: Predictor, version: Path) -> None:
     codes = np.stack(
         [random.integers(low, high, _PROVEN_ROWS, endpoint=True) for low, high in columns], axis=1
     ).astype(np.int16)
-    logged = PipelinePredictor(load_model(version))
+    logged = PipelinePredictor(version)
     _compare(predictor.answer(codes), logged.answer(codes), "rows otherwise than its Pipeline")
 
 

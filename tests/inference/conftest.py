@@ -1,0 +1,145 @@
+"""Models as the follower keeps them, and the service over them."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pytest
+import skops.io
+from fastapi.testclient import TestClient
+from sklearn.pipeline import Pipeline
+
+from covertype.contract import FEATURE_NAMES, QUANTITY_NAMES
+from covertype.estimators import build
+from covertype.models import MODEL_FILE, class_probabilities
+from covertype.searches import FOREST, LOGREG
+from covertype.training import TrainingSet
+from inference import cards
+from inference.app import create_app
+from inference.predictors import save_arrays
+from inference.settings import ServingSettings
+from inference.store import CARD_FILE, ModelStore
+from inference.supervisor import FollowerSupervisor
+
+Keep = Callable[[ModelStore, str, Pipeline], None]
+
+
+@pytest.fixture(scope="session")
+def data(real_rows: pd.DataFrame) -> TrainingSet:
+    return TrainingSet.from_rows(real_rows)
+
+
+@pytest.fixture(scope="session")
+def forest(data: TrainingSet) -> Pipeline:
+    model = build(FOREST, {"n_estimators": 25, "max_depth": None})
+    model.fit(data.train.observations, data.train.classes)
+    # One thread adds up the trees in one order.
+    return model.set_params(classifier__n_jobs=1)
+
+
+@pytest.fixture(scope="session")
+def logistic_regression(data: TrainingSet) -> Pipeline:
+    model = build(LOGREG, {"C": 1.0})
+    return model.fit(data.train.observations, data.train.classes)
+
+
+def make_card(version: str, model: Pipeline, data: TrainingSet) -> cards.Card:
+    golden = data.test.observations.head(32)
+    trained_on = data.train.observations
+    return cards.Card(
+        name="BestModelRF",
+        version=version,
+        stage="Production",
+        since=cards.now(),
+        run_id=f"run{version}",
+        experiment_id="1",
+        metrics={"accuracy": 0.5},
+        parameters={"n_estimators": "25"},
+        training_ranges={
+            name: (int(trained_on[name].min()), int(trained_on[name].max()))
+            for name in QUANTITY_NAMES
+        },
+        confusion_matrix=None,
+        importances=None,
+        golden_rows=golden[list(FEATURE_NAMES)].to_numpy(object).tolist(),
+        golden_probabilities=class_probabilities(model, golden).tolist(),
+    )
+
+
+@pytest.fixture(scope="session")
+def keep(data: TrainingSet) -> Keep:
+    """Keep a model as the current version of a store, as the follower does."""
+
+    def keep(store: ModelStore, version: str, model: Pipeline) -> None:
+        with store.incoming(f"{version}-run{version}") as folder:
+            skops.io.dump(model, folder / MODEL_FILE)
+            cards.write(folder / CARD_FILE, make_card(version, model, data))
+            save_arrays(folder)
+
+    return keep
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("compiled")
+
+
+@pytest.fixture(scope="module")
+def serving_settings(tmp_path_factory: pytest.TempPathFactory) -> ServingSettings:
+    folder = tmp_path_factory.mktemp("serving")
+    return ServingSettings(
+        model_cache_dir=folder / "models",
+        datasets_url=folder / "datasets",
+        mlflow_tracking_uri="http://127.0.0.1:9",
+        max_batch_rows=5000,
+        max_body_bytes=1_000_000,
+        request_timeout_seconds=5,
+    )
+
+
+@pytest.fixture(scope="module")
+def without_follower() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FollowerSupervisor, "start", lambda _: None)
+        patch.setattr(FollowerSupervisor, "stop", lambda _: None)
+        yield
+
+
+@pytest.fixture(scope="module")
+def client(
+    serving_settings: ServingSettings, without_follower: None, forest: Pipeline, keep: Keep
+) -> Iterator[TestClient]:
+    """The service over one kept forest, version 3."""
+    keep(ModelStore(serving_settings.model_cache_dir), "3", forest)
+    with TestClient(create_app(serving_settings)) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def client_without_model(
+    tmp_path_factory: pytest.TempPathFactory, without_follower: None
+) -> Iterator[TestClient]:
+    folder = tmp_path_factory.mktemp("empty")
+    settings = ServingSettings(model_cache_dir=folder, datasets_url=folder)
+    with TestClient(create_app(settings)) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def card(forest: Pipeline, data: TrainingSet) -> cards.Card:
+    return make_card("3", forest, data)
+
+
+@pytest.fixture(scope="session")
+def rows(data: TrainingSet) -> list[list[object]]:
+    """Test observations as clients send them, areas and soils by name."""
+    observations = data.test.observations.to_numpy(object).tolist()
+    return [list(observation) for observation in observations]
+
+
+@pytest.fixture(scope="session")
+def expected(forest: Pipeline, data: TrainingSet) -> npt.NDArray[np.float64]:
+    """What scikit-learn answers to `rows`, shape (n, 7)."""
+    return class_probabilities(forest, data.test.observations)
