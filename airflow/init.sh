@@ -1,0 +1,8 @@
+#!/bin/sh
+# Brings Airflow's database up to date and gives the administrator the password of the settings.
+# Safe to run at every start.
+set -eu
+airflow db migrate
+airflow users create --username admin --password "$AIRFLOW_ADMIN_PASSWORD" --role Admin \
+    --firstname Admin --lastname Admin --email admin@localhost
+airflow users reset-password --username admin --password "$AIRFLOW_ADMIN_PASSWORD"

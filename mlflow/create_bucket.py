@@ -1,0 +1,30 @@
+"""Makes the bucket of the artifacts, if it is not there: safe to run at every start."""
+
+import os
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.exceptions import ClientError
+
+
+def main() -> None:
+    """Make the bucket that `MLFLOW_ARTIFACTS_DESTINATION` names, if it names one."""
+    destination = urlsplit(os.environ["MLFLOW_ARTIFACTS_DESTINATION"])
+    if destination.scheme != "s3":
+        print(f"{destination.geturl()} is no bucket: nothing to make")
+        return
+    client = boto3.client("s3", endpoint_url=os.environ.get("MLFLOW_S3_ENDPOINT_URL"))
+    bucket = destination.netloc
+    try:
+        client.head_bucket(Bucket=bucket)
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+            raise
+        client.create_bucket(Bucket=bucket)
+        print(f"Bucket {bucket} made")
+    else:
+        print(f"Bucket {bucket} is there")
+
+
+if __name__ == "__main__":
+    main()
