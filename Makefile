@@ -12,7 +12,7 @@ RUN := $(UV) run --no-sync
 # Many processes start at once: compiling every module on installation beats each of them doing so.
 export UV_COMPILE_BYTECODE := 1
 
-.PHONY: help install run smoke test test-browser lint
+.PHONY: help install run smoke up down logs secrets doctor test test-browser test-compose lint
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -33,12 +33,33 @@ smoke: install ## Run from an empty state to the first prediction, then stop
 	@$(RUN) python -m tools.run --smoke
 
 test: install ## Run the tests
-	$(RUN) pytest -n 2 --dist loadgroup --ignore=tests/browser
+	$(RUN) pytest -n 2 --dist loadgroup --ignore tests/browser --ignore tests/compose
+	@docker info >/dev/null 2>&1 \
+		&& echo "The tests of the containers are apart: make test-compose" \
+		|| echo "The tests of the containers were not run: there is no Docker here"
+
+up: ## Start the platform in containers and wait until all is healthy
+	@$(PYTHON) -m tools.up
+
+down: ## End the containers and keep the data; VOLUMES=1 removes the data too
+	@$(PYTHON) -m tools.up --down $(if $(VOLUMES),--volumes)
+
+logs: ## Follow what the containers say; SERVICE=mlflow for one alone
+	@docker compose logs --follow --tail 100 $(SERVICE)
+
+secrets: ## Replace every default password and key by a strong one, in .env and the databases
+	@$(PYTHON) -m tools.secrets
+
+doctor: ## Look for what is wrong with the containers or would be, with the remedy
+	@$(PYTHON) -m tools.doctor
 
 test-browser: install ## Use the app in a real browser, against real services; pictures to docs/images
 	@$(UV) sync --locked --quiet --group browser
 	@command -v chromium >/dev/null || $(RUN) playwright install --with-deps chromium
 	$(RUN) pytest tests/browser -s
+
+test-compose: install ## Test the platform in containers from nothing, with faults; needs Docker
+	$(RUN) pytest tests/compose
 
 lint: install ## Check style, formatting and types
 	$(RUN) ruff check

@@ -1,0 +1,104 @@
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tools import doctor, keeper
+from tools.doctor import Platform
+from tools.passwords import SECRETS
+
+
+def _platform(
+    *, address: str = "127.0.0.1", hosts: str = "mlflow:5000,localhost:*", ports: Any = ()
+) -> Platform:
+    strong = {name: make() for name, make in SECRETS.items()}
+    services: dict[str, Any] = {
+        "make-secrets-check": {"environment": {"PUBLISH_ADDRESS": address, **strong}},
+        "mlflow": {"environment": {"MLFLOW_SERVER_ALLOWED_HOSTS": hosts}, "ports": ports},
+    }
+    return Platform(services, [])
+
+
+def _container(service: str, environment: dict[str, str], **state: Any) -> dict[str, Any]:
+    return {
+        "Name": f"/{service}-1",
+        "Config": {
+            "Labels": {"com.docker.compose.service": service},
+            "Env": [f"{name}={value}" for name, value in environment.items()],
+        },
+        "State": {"Status": "running", "ExitCode": 0} | state,
+        "HostConfig": {"RestartPolicy": {"Name": "unless-stopped"}},
+        "NetworkSettings": {"Ports": {}},
+    }
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        yield server.getsockname()[1]
+
+
+def test_port_of_something_else_is_found(taken_port: int) -> None:
+    port = {"host_ip": "127.0.0.1", "published": str(taken_port)}
+    (finding,) = doctor.ports(_platform(ports=[port]))
+    assert f"Port {taken_port}, for mlflow, is in use" in finding.problem
+    assert ".env" in finding.remedy
+
+
+def test_port_of_our_own_container_is_no_finding(taken_port: int) -> None:
+    container = _container("mlflow", {})
+    container["NetworkSettings"]["Ports"] = {"5000/tcp": [{"HostPort": str(taken_port)}]}
+    port = {"host_ip": "127.0.0.1", "published": str(taken_port)}
+    platform = Platform(_platform(ports=[port]).services, [container])
+    assert list(doctor.ports(platform)) == []
+
+
+def test_default_password_on_a_public_address_is_found() -> None:
+    platform = _platform(address="0.0.0.0")
+    assert list(doctor.passwords(platform)) == []
+    platform.asked["MYSQL_PASSWORD"] = "mlflow_password"
+    (finding,) = doctor.passwords(platform)
+    assert "MYSQL_PASSWORD" in finding.problem
+    assert finding.remedy == "make secrets"
+
+
+def test_keys_that_differ_between_containers_are_found_without_showing_them() -> None:
+    key = "AIRFLOW__API_AUTH__JWT_SECRET"
+    same = [_container(f"airflow-{part}", {key: "one"}) for part in ("webserver", "scheduler")]
+    assert list(doctor.keys(Platform({}, same))) == []
+    differing = [*same, _container("airflow-dag-processor", {key: "another"})]
+    (finding,) = doctor.keys(Platform({}, differing))
+    assert key in finding.problem
+    assert "airflow-dag-processor" in finding.problem
+    assert "another" not in str(finding)
+
+
+def test_names_that_mlflow_would_refuse_are_found_on_a_public_address() -> None:
+    local = "mlflow:5000,localhost:*,127.0.0.1:*,localhost:*"
+    (finding,) = doctor.hosts(_platform(address="0.0.0.0", hosts=local))
+    assert "PUBLIC_HOST" in finding.remedy
+    assert list(doctor.hosts(_platform(hosts=local))) == []
+    named = f"{local},forest.example:*"
+    assert list(doctor.hosts(_platform(address="0.0.0.0", hosts=named))) == []
+
+
+def test_server_that_is_down_or_unhealthy_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeper, "is_watching", lambda: True)
+    containers = [
+        _container("mysql", {}, Status="exited", ExitCode=137),
+        _container("ui", {}, Health={"Status": "unhealthy"}),
+        _container("mlflow", {}, Health={"Status": "healthy"}),
+    ]
+    down, sick = doctor.health(Platform({}, containers))
+    assert "mysql is exited (exit code 137)" in down.problem
+    assert "ui runs but is not healthy" in sick.problem
+
+
+def test_platform_without_a_keeper_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeper, "is_watching", lambda: False)
+    (finding,) = doctor.health(Platform({}, [_container("ui", {})]))
+    assert finding.remedy.startswith("make up")
+    assert list(doctor.health(Platform({}, []))) == []

@@ -1,0 +1,83 @@
+"""`.env.example` is the manual: it tells every variable, with the default that is in force."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic_settings import BaseSettings
+
+import api as data_api
+from covertype.settings import Settings
+from covertype_ui.settings import UiSettings
+from inference.settings import ServingSettings
+from tests.conftest import ROOT
+from tools.passwords import read_variables
+
+MANUAL = read_variables(ROOT / ".env.example")
+COMPOSE = (ROOT / "docker-compose.yaml").read_text()
+
+INSIDE = {"DATA_API_URL", "MLFLOW_TRACKING_URI"}
+"""Whose default in the containers is another one; the manual says it in words."""
+
+
+def _shown(value: object) -> str:
+    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+@pytest.mark.parametrize("settings", [Settings, data_api.Settings, ServingSettings, UiSettings])
+def test_every_setting_is_in_the_manual_with_its_default(settings: type[BaseSettings]) -> None:
+    for name, field in settings.model_fields.items():
+        assert MANUAL.get(name.upper()) == _shown(field.default), name.upper()
+
+
+def test_every_variable_of_the_compose_file_is_in_the_manual_with_its_default() -> None:
+    config = re.sub(r"^\s*#.*$", "", COMPOSE, flags=re.MULTILINE)
+    used = dict(_variables(config))
+    assert used.keys() <= MANUAL.keys()
+    for name, default in used.items():
+        if name not in INSIDE:
+            assert MANUAL[name] == default, name
+
+
+def _variables(text: str) -> list[tuple[str, str]]:
+    """Return variables and defaults, those inside of a default too."""
+    found = []
+    for match in re.finditer(r"\$\{([A-Z0-9_]+):?-", text):
+        depth, end = 1, match.end()
+        while depth:
+            depth += {"{": 1, "}": -1}.get(text[end], 0)
+            end += 1
+        default = text[match.end() : end - 1]
+        found.append((match[1], re.sub(r"\$\{[A-Z0-9_]+:?-([^}]*)\}", r"\1", default)))
+    assert len(found) == text.count("${")
+    return found
+
+
+def test_manual_explains_every_group_of_variables() -> None:
+    paragraphs = (ROOT / ".env.example").read_text().split("\n\n")
+    for paragraph in paragraphs:
+        lines = paragraph.splitlines()
+        if any(re.fullmatch(r"# [A-Z][A-Z0-9_]*=.*", line) for line in lines):
+            assert not re.fullmatch(r"# [A-Z][A-Z0-9_]*=.*", lines[0]), lines[0]
+
+
+def test_every_image_has_an_exact_tag() -> None:
+    services = yaml.safe_load(COMPOSE)["services"]
+    bases = [
+        line.split()[1]
+        for file in Path(ROOT).glob("*/Dockerfile")
+        for line in file.read_text().splitlines()
+        if line.startswith("FROM ")
+    ]
+    images = [service["image"] for service in services.values()]
+    for image in {*images, *bases, MANUAL["MINIO_IMAGE"]} - {"${MINIO_IMAGE}"}:
+        assert re.search(r":[\w.-]*\d", image), image
+        assert "latest" not in image
+
+
+def test_uv_is_the_same_in_the_images_and_in_make() -> None:
+    wanted = re.search(r"^UV_VERSION := (\S+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert wanted
+    for file in Path(ROOT).glob("*/Dockerfile"):
+        assert set(re.findall(r"uv==(\S+)", file.read_text())) <= {wanted[1]}, file

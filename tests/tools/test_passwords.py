@@ -1,0 +1,72 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from tools.passwords import SECRETS, defaults_in_use, is_loopback, read_variables, refusal
+
+MANUAL = ROOT / ".env.example"
+
+
+@pytest.fixture
+def strong() -> dict[str, str]:
+    return {name: make() for name, make in SECRETS.items()}
+
+
+def test_every_secret_has_a_default_in_the_manual() -> None:
+    assert SECRETS.keys() <= read_variables(MANUAL).keys()
+
+
+def test_strong_secrets_are_long_and_need_no_quoting(strong: dict[str, str]) -> None:
+    for name, secret in strong.items():
+        assert len(secret) >= 32
+        assert set(secret) <= set(
+            "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_="
+        )
+        assert secret != SECRETS[name]()
+    assert len(strong["AIRFLOW_JWT_SECRET"]) >= 64
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.1.2.3", "::1", "[::1]", "localhost", ""])
+def test_defaults_are_allowed_on_this_machine_alone(address: str) -> None:
+    assert refusal({"PUBLISH_ADDRESS": address}, MANUAL) is None
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "::", "192.168.1.5", "forest.example"])
+def test_public_address_is_refused_with_one_default_left(
+    address: str, strong: dict[str, str]
+) -> None:
+    public = {"PUBLISH_ADDRESS": address}
+    assert refusal(public | strong, MANUAL) is None
+    for name in SECRETS:
+        for weak in ("", read_variables(MANUAL)[name]):
+            reason = refusal(public | strong | {name: weak}, MANUAL)
+            assert reason is not None
+            assert f"public defaults: {name}." in reason
+            assert "make secrets" in reason
+
+
+def test_only_loopback_addresses_are_loopback() -> None:
+    assert is_loopback("127.0.0.1")
+    assert not is_loopback("10.0.0.1")
+
+
+def test_program_ends_with_the_reason(strong: dict[str, str]) -> None:
+    command = [sys.executable, "tools/passwords.py", str(MANUAL)]
+    public = {"PUBLISH_ADDRESS": "0.0.0.0"}
+    refused = subprocess.run(
+        command, cwd=ROOT, env=public, capture_output=True, text=True, check=False
+    )
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("Nothing starts: PUBLISH_ADDRESS=0.0.0.0")
+    assert subprocess.run(command, cwd=ROOT, env=public | strong, check=False).returncode == 0
+
+
+def test_variables_are_read_without_quotes_and_comments(tmp_path: Path) -> None:
+    settings = tmp_path / ".env"
+    settings.write_text("# POSTGRES_PASSWORD=commented\nMYSQL_PASSWORD='quoted'\n\nnonsense\n")
+    assert read_variables(settings) == {"MYSQL_PASSWORD": "quoted"}
+    assert read_variables(tmp_path / "absent") == {}
+    assert "MYSQL_PASSWORD" not in defaults_in_use(read_variables(settings), MANUAL)

@@ -1,0 +1,83 @@
+"""The platform's containers, through the `docker` command.
+
+Only the standard library is used here and in what `make up` runs: a server needs nothing more than
+Docker, Python and make.
+"""
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+SETTINGS = ROOT / ".env"
+MANUAL = ROOT / ".env.example"
+
+_PROJECT_LABEL = "com.docker.compose.project"
+SERVICE_LABEL = "com.docker.compose.service"
+
+
+class DockerFailed(Exception):
+    """A docker command failed; the message is what it said."""
+
+
+def docker(
+    *arguments: str, text: str | None = None, environment: Mapping[str, str] | None = None
+) -> str:
+    """Run a docker command in the project's folder and return what it printed.
+
+    Parameters
+    ----------
+    text : str, optional
+        What the command reads. Secrets go this way or by `environment`, never as an argument.
+
+    Raises
+    ------
+    DockerFailed
+        If it failed, or there is no docker.
+    """
+    try:
+        done = subprocess.run(
+            ["docker", *arguments],
+            cwd=ROOT,
+            env={**os.environ, **(environment or {})},
+            input=text,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except FileNotFoundError:
+        raise DockerFailed("there is no `docker` command: install Docker Engine") from None
+    if done.returncode:
+        raise DockerFailed(done.stderr.strip() or f"docker {arguments[0]} failed")
+    return done.stdout
+
+
+def settled() -> dict[str, Any]:
+    """Return the compose file with every variable filled in."""
+    config: dict[str, Any] = json.loads(docker("compose", "config", "--format", "json"))
+    return config
+
+
+def label() -> str:
+    """Return the label that marks what belongs to this platform."""
+    return f"{_PROJECT_LABEL}={settled()['name']}"
+
+
+def inspect_all(project_label: str) -> list[dict[str, Any]]:
+    """Return what Docker knows of the platform's containers, running or not."""
+    names = docker("ps", "--all", "--quiet", "--filter", f"label={project_label}").split()
+    containers: list[dict[str, Any]] = json.loads(docker("inspect", *names)) if names else []
+    return containers
+
+
+def service_of(container: Mapping[str, Any]) -> str:
+    """Return the service that an inspected container belongs to."""
+    return str(container["Config"]["Labels"].get(SERVICE_LABEL, container["Name"].lstrip("/")))
+
+
+def environment_of(container: Mapping[str, Any]) -> dict[str, str]:
+    """Return the environment of an inspected container."""
+    return dict(line.split("=", 1) for line in container["Config"]["Env"] if "=" in line)

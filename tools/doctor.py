@@ -1,0 +1,247 @@
+"""`make doctor`: what is wrong with the containers or would be, each with its remedy."""
+
+import http.client
+import os
+import re
+import shutil
+import socket
+import stat
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tools import keeper
+from tools.containers import (
+    MANUAL,
+    SETTINGS,
+    DockerFailed,
+    docker,
+    environment_of,
+    inspect_all,
+    label,
+    service_of,
+    settled,
+)
+from tools.passwords import LOOPBACK, is_loopback, refusal
+
+_ENGINE = (20, 10)
+_COMPOSE = (2, 24)
+_MEMORY_GB = 7.5
+_DISK_GB = 10.0
+
+_KEYS = (
+    "AIRFLOW__API__SECRET_KEY",
+    "AIRFLOW__API_AUTH__JWT_SECRET",
+    "AIRFLOW__CORE__FERNET_KEY",
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something wrong, and what to do about it."""
+
+    problem: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"✗ {self.problem}\n  → {self.remedy}"
+
+
+@dataclass(frozen=True)
+class Platform:
+    """The compose file with its variables filled in, and the containers that are there."""
+
+    services: dict[str, Any]
+    containers: Sequence[dict[str, Any]]
+
+    @classmethod
+    def read(cls) -> "Platform":
+        return cls(settled()["services"], inspect_all(label()))
+
+    @property
+    def asked(self) -> dict[str, str]:
+        """The settings that the first container looks at."""
+        asked: dict[str, str] = self.services["make-secrets-check"]["environment"]
+        return asked
+
+    @property
+    def ports(self) -> Iterator[tuple[str, str, int]]:
+        """Service, address and port on this machine."""
+        for name, service in self.services.items():
+            for port in service.get("ports", ()) if service.get("scale", 1) else ():
+                yield name, port.get("host_ip", "0.0.0.0"), int(port["published"])  # noqa: S104
+
+
+def versions(platform: Platform | None) -> Iterator[Finding]:
+    """Look at the versions of Docker's parts; the platform need not be readable."""
+    try:
+        engine = docker("version", "--format", "{{.Server.Version}}").strip()
+    except DockerFailed as error:
+        yield Finding(f"Docker does not answer: {error}", "start it: sudo systemctl start docker")
+        return
+    if _version(engine) < _ENGINE:
+        yield Finding(f"Docker Engine {engine} is too old", f"install {_dotted(_ENGINE)} or newer")
+    try:
+        compose = docker("compose", "version", "--short").strip()
+    except DockerFailed:
+        yield Finding(
+            "The Compose plugin is missing", "install Docker Compose v2 (docker-compose-plugin)"
+        )
+        return
+    if _version(compose) < _COMPOSE:
+        yield Finding(f"Docker Compose {compose} is too old", f"install {_dotted(_COMPOSE)}")
+
+
+def memory(platform: Platform) -> Iterator[Finding]:
+    """Look for the memory that training beside all services needs."""
+    total = int(docker("info", "--format", "{{.MemTotal}}")) / 2**30
+    if total < _MEMORY_GB:
+        yield Finding(
+            f"Docker has {total:.1f} GB of memory; the platform is made for 8",
+            "give the machine (or Docker Desktop) more, or move a database outside: .env.example",
+        )
+
+
+def disk(platform: Platform) -> Iterator[Finding]:
+    """Look for room for images, datasets and models."""
+    folder = docker("info", "--format", "{{.DockerRootDir}}").strip()
+    if not os.access(folder, os.X_OK):
+        return
+    free = shutil.disk_usage(folder).free / 2**30
+    if free < _DISK_GB:
+        yield Finding(
+            f"{folder} has {free:.1f} GB free; images and data want {_DISK_GB:.0f}",
+            "docker system prune frees what no container uses",
+        )
+
+
+def ports(platform: Platform) -> Iterator[Finding]:
+    """Look for ports that something else listens on."""
+    own = {
+        int(binding["HostPort"])
+        for container in platform.containers
+        for bindings in (container["NetworkSettings"]["Ports"] or {}).values()
+        for binding in bindings or ()
+    }
+    for service, address, port in platform.ports:
+        if port not in own and _is_taken(address, port):
+            yield Finding(
+                f"Port {port}, for {service}, is in use by something else",
+                "end that, or choose another one in .env: the _PORT variables of .env.example",
+            )
+
+
+def _is_taken(address: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError:
+            return True
+    return False
+
+
+def passwords(platform: Platform) -> Iterator[Finding]:
+    """Look for public default passwords on an address that others reach."""
+    reason = refusal(platform.asked, MANUAL)
+    if reason:
+        yield Finding(reason, "make secrets")
+    if SETTINGS.exists() and stat.S_IMODE(SETTINGS.stat().st_mode) & 0o077:
+        yield Finding("Others on this machine can read the passwords in .env", "chmod 600 .env")
+
+
+def keys(platform: Platform) -> Iterator[Finding]:
+    """Look for Airflow containers that don't agree on a key, so that tokens are refused."""
+    running = [c for c in platform.containers if service_of(c).startswith("airflow-")]
+    for key in _KEYS:
+        values = {service_of(c): environment_of(c).get(key) for c in running}
+        if len(set(values.values())) > 1:
+            yield Finding(
+                f"{key} differs between {', '.join(sorted(values))}",
+                "make up makes them anew from the same settings",
+            )
+
+
+def hosts(platform: Platform) -> Iterator[Finding]:
+    """Look for names by which people come, but which MLflow answers with 403."""
+    environment = platform.services["mlflow"]["environment"]
+    allowed = environment["MLFLOW_SERVER_ALLOWED_HOSTS"].split(",")
+    address = platform.asked["PUBLISH_ADDRESS"]
+    if not is_loopback(address) and all(_is_local(host) for host in allowed):
+        yield Finding(
+            f"PUBLISH_ADDRESS={address}, but MLflow refuses every name of this machine but "
+            f"localhost",
+            "say in .env by which name or address people reach it: PUBLIC_HOST=…",
+        )
+    for service, at, port in platform.ports:
+        running = any(service_of(c) == service for c in platform.containers)
+        if service == "mlflow" and running:
+            for host in {allowed[-1].removesuffix(":*"), "localhost"}:
+                status = _status(LOOPBACK if not is_loopback(at) else at, port, f"{host}:{port}")
+                if status == http.client.FORBIDDEN:
+                    yield Finding(
+                        f"MLflow refuses requests to {host}:{port}",
+                        "make up, so that it takes PUBLIC_HOST over from .env",
+                    )
+
+
+def _is_local(host: str) -> bool:
+    return host.startswith(("mlflow:", "localhost:", "127.0.0.1:"))
+
+
+def _status(address: str, port: int, host: str) -> int | None:
+    connection = http.client.HTTPConnection(address, port, timeout=5)
+    try:
+        connection.request("GET", "/version", headers={"Host": host})
+        return connection.getresponse().status
+    except OSError:
+        return None
+    finally:
+        connection.close()
+
+
+def health(platform: Platform) -> Iterator[Finding]:
+    """Look for servers that are down or don't answer, and for what would bring them back."""
+    for container in platform.containers:
+        service, state = service_of(container), container["State"]
+        server = container["HostConfig"]["RestartPolicy"]["Name"] == "unless-stopped"
+        if server and state["Status"] != "running":
+            yield Finding(
+                f"{service} is {state['Status']} (exit code {state['ExitCode']})",
+                f"docker compose logs {service} says why; make up starts it",
+            )
+        elif state.get("Health", {}).get("Status") == "unhealthy":
+            yield Finding(
+                f"{service} runs but is not healthy", f"docker compose logs {service} says why"
+            )
+    if platform.containers and not keeper.is_watching():
+        yield Finding("Nothing brings back what is killed or hangs", "make up leaves a keeper")
+
+
+CHECKS: Sequence[Callable[[Platform], Iterator[Finding]]] = (
+    *(memory, disk, ports, passwords, keys, hosts, health),
+)
+
+
+def main() -> int:
+    """Print what was found; return 1 if anything was."""
+    findings = list(versions(None))
+    if not findings:
+        platform = Platform.read()
+        findings = [finding for check in CHECKS for finding in check(platform)]
+    print("\n".join(map(str, findings)) or "✓ Nothing wrong was found.")
+    return 1 if findings else 0
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", text)[:2])
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

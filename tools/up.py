@@ -1,0 +1,74 @@
+"""`make up` and `make down`: the platform in containers."""
+
+import argparse
+import subprocess
+import sys
+
+from tools import doctor, keeper
+from tools.containers import ROOT, DockerFailed
+from tools.passwords import is_loopback
+
+
+def main() -> int:
+    """Start or end the platform; return 0 if it is up and healthy, or down."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--down", action="store_true", help="end it and keep its data")
+    parser.add_argument("--volumes", action="store_true", help="with --down: remove its data too")
+    arguments = parser.parse_args()
+    try:
+        return down(volumes=arguments.volumes) if arguments.down else up()
+    except DockerFailed as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def up() -> int:
+    """Build what changed, start what is not running, wait until all is healthy."""
+    findings = list(doctor.versions(None))
+    if not findings:
+        platform = doctor.Platform.read()
+        findings = [*doctor.passwords(platform), *doctor.ports(platform)]
+    if findings:
+        print("\n".join(map(str, findings)), file=sys.stderr)
+        return 1
+    keeper.stop()
+    started = _compose("up", "--detach", "--build", "--wait", "--remove-orphans")
+    if started:
+        _compose("ps", "--all")
+        print("Not all came up: `make doctor` and `make logs` tell more.", file=sys.stderr)
+        return started
+    keeper.start()
+    _show(platform)
+    return 0
+
+
+def down(*, volumes: bool) -> int:
+    """End every container; the data stays unless `volumes`."""
+    keeper.stop()
+    return _compose("down", "--remove-orphans", *(["--volumes"] if volumes else []))
+
+
+def _compose(*arguments: str) -> int:
+    return subprocess.run(["docker", "compose", *arguments], cwd=ROOT, check=False).returncode
+
+
+def _show(platform: doctor.Platform) -> None:
+    at = {
+        service: f"http://{'localhost' if is_loopback(address) else address}:{port}"
+        for service, address, port in platform.ports
+    }
+    print(
+        f"""
+  Form        {at["ui"]}
+  Inference   {at["inference"]}/docs
+  Airflow     {at["airflow-webserver"]}   login admin, password AIRFLOW_ADMIN_PASSWORD
+  MLflow      {at["mlflow"]}
+  Data API    {at["data-api"]}/docs
+  Kept going  by {keeper.LOG.relative_to(ROOT)}
+
+The first model is in Production some minutes after a first start; until then /predict says so.""",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
