@@ -1,0 +1,89 @@
+"""One platform for all tests of the containers, built and started from nothing."""
+
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.compose.stack import Stack, wait_for
+from tests.conftest import ROOT
+
+_FIGURES = pytest.StashKey[dict[str, str]]()
+
+
+def _copy(folder: Path) -> None:
+    """Copy what a clone would hold, with the changes that are not committed yet."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let whoever works on these tests save the minutes of a start from nothing."""
+    parser.addoption(
+        "--keep-platform",
+        action="store_true",
+        help="leave the containers of the tests at the end, and use those that are there",
+    )
+
+
+@pytest.fixture(scope="session")
+def stack(pytestconfig: pytest.Config) -> Iterator[Stack]:
+    """The platform, all healthy; removed with its data at the end."""
+    folder = ROOT / ".local" / "test-compose"
+    stack = Stack(folder, "covertype-test")
+    pytestconfig.stash[_FIGURES] = stack.figures
+    keep = pytestconfig.getoption("--keep-platform")
+    if keep and folder.exists() and stack.containers():
+        yield stack
+        return
+    if folder.exists():
+        stack.make("down", "VOLUMES=1")
+        shutil.rmtree(folder)
+    _copy(folder)
+    begun = time.monotonic()
+    stack.compose("build")
+    stack.figures["Building the images"] = f"{time.monotonic() - begun:.0f} s"
+    try:
+        begun = time.monotonic()
+        stack.make("up")
+        stack.figures["From nothing to all healthy"] = f"{time.monotonic() - begun:.0f} s"
+        stack.started = begun
+        yield stack
+        stack.figures["Sizes of the images"] = "\n" + stack.command(
+            *("docker", "image", "ls", "--format", "  {{.Repository}}:{{.Tag}} {{.Size}}"),
+            *("--filter", "reference=covertype-*", "--filter", "reference=custom-*"),
+        )
+    finally:
+        if not keep:
+            stack.make("down", "VOLUMES=1")
+
+
+@pytest.fixture(scope="session")
+def in_production(stack: Stack) -> Stack:
+    """The platform, once its first model is in Production and answers."""
+    wait_for("a first prediction", lambda: stack.predict().status_code == 200, 600)
+    stack.figures["From nothing to the first model in Production"] = (
+        f"{time.monotonic() - stack.started:.0f} s"
+    )
+    stack.wait_until_settled()
+    return stack
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Print what was measured."""
+    for name, figure in config.stash.get(_FIGURES, {}).items():
+        terminalreporter.write_line(f"{name}: {figure}")

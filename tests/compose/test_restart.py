@@ -1,0 +1,120 @@
+"""The platform is taken down, moved to other settings, and brought up again."""
+
+import requests
+
+from tests.compose.stack import PORTS, SERVERS, Stack, check_kept, wait_for
+from tools.passwords import SECRETS, read_variables
+
+
+def test_everything_is_there_after_down_and_up(in_production: Stack) -> None:
+    stack = in_production
+    stack.wait_until_settled()
+    before = stack.account()
+    batch = _batch(stack)
+    stack.make("down")
+    assert stack.containers() == {}
+    stack.make("up")
+    wait_for("a prediction", lambda: stack.predict().status_code == 200, 60)
+    stack.wait_until_settled()
+    check_kept(before, stack.account())
+    assert _batch(stack) >= batch
+
+
+def _batch(stack: Stack) -> int:
+    answer = requests.get(
+        f"{stack.address('DATA_API_PORT')}/data", params={"group_number": 1}, timeout=10
+    )
+    batch: int = answer.json()["batch_number"]
+    return batch
+
+
+def test_data_is_fetched_from_elsewhere_by_one_variable(in_production: Stack) -> None:
+    stack = in_production
+    elsewhere = f"{stack.project}-elsewhere"
+    stack.command(
+        *("docker", "run", "--detach", "--rm", "--name", elsewhere),
+        *("--network", f"{stack.project}_network", "covertype-data-api:0.1.0"),
+    )
+    stack.settings["DATA_API_URL"] = f"http://{elsewhere}/data"
+    try:
+        stack.make("up")
+        dag, run = stack.start_dag("descargar_datos_api")
+        wait_for("the collection", lambda: stack.dag_runs()[dag, run] == "success", 180)
+        asked = stack.command("docker", "logs", elsewhere)
+        assert asked.count("GET /data?group_number=") == 10
+    finally:
+        del stack.settings["DATA_API_URL"]
+        stack.command("docker", "rm", "--force", elsewhere)
+        stack.make("up")
+
+
+def test_default_passwords_on_a_public_address_start_nothing(stack: Stack) -> None:
+    other = Stack(stack.folder, "covertype-refused", settings={"PUBLISH_ADDRESS": "0.0.0.0"})
+    try:
+        refused = other.make("up", check=False)
+        assert refused.startswith("2")
+        assert "make secrets" in refused
+        assert other.containers() == {}
+
+        refused = other.compose("up", "--detach", "--wait", check=False)
+        assert refused.startswith("1")
+        assert "make-secrets" in refused
+        assert "make secrets" in other.compose("logs", "make-secrets-check")
+        started = {
+            service
+            for service, container in other.containers().items()
+            if container["State"]["StartedAt"] > "1970"
+        }
+        assert started == {"make-secrets-check"}
+    finally:
+        other.make("down", "VOLUMES=1")
+
+
+def test_new_secrets_replace_the_defaults_in_a_platform_that_has_data(
+    in_production: Stack,
+) -> None:
+    stack = in_production
+    stack.wait_until_settled()
+    before = stack.account()
+    said = stack.make("secrets")
+    settings = stack.folder / ".env"
+    secrets = read_variables(settings)
+    assert secrets.keys() == SECRETS.keys()
+    assert settings.stat().st_mode & 0o777 == 0o600
+    assert not any(secret in said for secret in secrets.values())
+    assert "nothing to replace" in stack.make("secrets")
+
+    stack.settings["PUBLISH_ADDRESS"] = "0.0.0.0"
+    stack.settings["PUBLIC_HOST"] = "forest.example"
+    stack.make("up")
+    refused = requests.post(
+        f"{stack.address('AIRFLOW_PORT')}/auth/token",
+        json={"username": "admin", "password": "admin"},
+        timeout=30,
+    )
+    assert refused.status_code == 401
+    stack.password = secrets["AIRFLOW_ADMIN_PASSWORD"]
+    training = stack.start_dag("train_rf_model", candidates=[{"n_estimators": 20, "max_depth": 8}])
+    wait_for("a training", lambda: stack.dag_runs()[training] == "success", 240)
+    wait_for("a prediction", lambda: stack.predict().status_code == 200, 60)
+    by_name = requests.get(
+        f"{stack.address('MLFLOW_PORT')}/version",
+        headers={"Host": f"forest.example:{PORTS['MLFLOW_PORT']}"},
+        timeout=10,
+    )
+    assert by_name.status_code == 200
+    stack.wait_until_settled()
+    check_kept(before, stack.account())
+    assert "Nothing wrong" in stack.make("doctor")
+
+    logs = stack.compose("logs")
+    for service in SERVERS:
+        image = stack.containers()[service]["Image"]
+        logs += stack.command("docker", "history", "--no-trunc", image)
+        logs += stack.command("docker", "image", "inspect", image)
+    logs += stack.compose("exec", "-T", "airflow-scheduler", "sh", "-c", _ALL_LOGS)
+    shown = [name for name, secret in secrets.items() if secret in logs]
+    assert shown == []
+
+
+_ALL_LOGS = "find /var/log/airflow -type f -exec cat {} +"
