@@ -42,7 +42,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def stack(pytestconfig: pytest.Config) -> Iterator[Stack]:
     """The platform, all healthy; removed with its data at the end."""
     folder = ROOT / ".local" / "test-compose"
-    stack = Stack(folder, "covertype-test")
+    # After the first training, the tests alone start others.
+    stack = Stack(folder, "covertype-test", settings={"RETRAIN_GROWTH": "10"})
     pytestconfig.stash[_FIGURES] = stack.figures
     keep = pytestconfig.getoption("--keep-platform")
     if keep and folder.exists() and stack.containers():
@@ -74,9 +75,10 @@ def stack(pytestconfig: pytest.Config) -> Iterator[Stack]:
 def in_production(stack: Stack) -> Stack:
     """The platform, once its first model is in Production and answers."""
     wait_for("a first prediction", lambda: stack.predict().status_code == 200, 600)
-    stack.figures["From nothing to the first model in Production"] = (
-        f"{time.monotonic() - stack.started:.0f} s"
-    )
+    if stack.started:
+        stack.figures["From nothing to the first model in Production"] = (
+            f"{time.monotonic() - stack.started:.0f} s"
+        )
     stack.wait_until_settled()
     return stack
 

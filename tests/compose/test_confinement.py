@@ -41,7 +41,8 @@ def test_every_port_is_published_on_this_machine_alone(stack: Stack) -> None:
 def test_no_process_in_any_container_is_root(stack: Stack) -> None:
     for service, container in stack.containers().items():
         if container["State"]["Running"]:
-            users = stack.command("docker", "top", container["Id"], "-eo", "uid").split()[1:]
+            processes = stack.command("docker", "top", container["Id"], "-eo", "pid,uid")
+            users = {line.split()[1] for line in processes.splitlines()[1:]}
             assert users
             assert "0" not in users, service
 

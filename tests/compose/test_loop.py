@@ -53,7 +53,8 @@ def test_artifacts_are_in_minio_and_metadata_in_mysql(in_production: Stack) -> N
     pages = minio.get_paginator("list_objects_v2").paginate(Bucket="mlflow")
     keys = {found["Key"] for page in pages for found in page.get("Contents", ())}
     models = [key for key in keys if key.endswith("/model.skops")]
-    assert any(version.model_id in key for key in models)
+    model = version.source.removeprefix("models:/")
+    assert sum(model in key for key in models) == 1
 
     runs = in_production.account().runs
     with (
