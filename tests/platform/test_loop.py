@@ -112,8 +112,8 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         RETRAIN_GROWTH="10",
     )
     try:
-        running.wait_until_printed("A real prediction", 420)
-        deadline = time.monotonic() + 240
+        running.wait_until_printed("A real prediction", 600)
+        deadline = time.monotonic() + 300
         models = [state / "models" / s.best_file for s in (FOREST, LOGREG, LOGREG_GRID)]
         while not all(model.exists() for model in models):
             assert time.monotonic() < deadline, running.printed.read_text()
