@@ -124,9 +124,7 @@ class Datasets:
         misshapen = pd.DataFrame(
             {
                 "text": [",".join(cells) for cells in bad.values()],
-                REASON: [
-                    f"{WIDTH_RULE}, got {len(cells)}" for cells in bad.values()
-                ],
+                REASON: [f"{WIDTH_RULE}, got {len(cells)}" for cells in bad.values()],
             },
             index=list(bad),
             dtype=str,
