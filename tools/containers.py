@@ -61,9 +61,14 @@ def settled() -> dict[str, Any]:
     return config
 
 
+def project() -> str:
+    """Return the name of this platform; another COMPOSE_PROJECT_NAME is another platform."""
+    return str(settled()["name"])
+
+
 def label() -> str:
     """Return the label that marks what belongs to this platform."""
-    return f"{_PROJECT_LABEL}={settled()['name']}"
+    return f"{_PROJECT_LABEL}={project()}"
 
 
 def inspect_all(project_label: str) -> list[dict[str, Any]]:

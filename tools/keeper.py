@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from tools.containers import (
@@ -25,15 +26,12 @@ from tools.containers import (
     docker,
     inspect_all,
     label,
+    project,
     service_of,
 )
 
 log = logging.getLogger("keeper")
 
-LOG = ROOT / ".local" / "keeper.log"
-"""What was brought back, when and why."""
-
-_PID = ROOT / ".local" / "keeper.pid"
 
 _KILLED = 137
 _SETTLING_SECONDS = 3.0
@@ -128,11 +126,20 @@ class Keeper:
             log.info("%s is running again", service)
 
 
+def log_file() -> Path:
+    """Return where the keeper says what it brought back, when and why."""
+    return ROOT / ".local" / f"keeper.{project()}.log"
+
+
+def _pid_file() -> Path:
+    return log_file().with_suffix(".pid")
+
+
 def start() -> None:
     """Leave a keeper watching in the background, in place of a former one."""
     stop()
-    LOG.parent.mkdir(exist_ok=True)
-    with LOG.open("a") as file:
+    log_file().parent.mkdir(exist_ok=True)
+    with log_file().open("a") as file:
         keeper = subprocess.Popen(
             [sys.executable, "-m", "tools.keeper"],
             cwd=ROOT,
@@ -141,23 +148,25 @@ def start() -> None:
             stderr=file,
             start_new_session=True,
         )
-    _PID.write_text(str(keeper.pid))
+    _pid_file().write_text(str(keeper.pid))
 
 
 def stop() -> None:
     """End the keeper that `start` left, if it is there."""
-    if not _PID.exists():
+    file = _pid_file()
+    if not file.exists():
         return
-    pid = int(_PID.read_text())
+    pid = int(file.read_text())
     if _is_keeper(pid):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(pid, signal.SIGTERM)
-    _PID.unlink()
+    file.unlink()
 
 
 def is_watching() -> bool:
     """Tell if a keeper that `start` left is there."""
-    return _PID.exists() and _is_keeper(int(_PID.read_text()))
+    file = _pid_file()
+    return file.exists() and _is_keeper(int(file.read_text()))
 
 
 def _is_keeper(pid: int) -> bool:

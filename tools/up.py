@@ -64,7 +64,7 @@ def _show(platform: doctor.Platform) -> None:
   Airflow     {at["airflow-webserver"]}   login admin, password AIRFLOW_ADMIN_PASSWORD
   MLflow      {at["mlflow"]}
   Data API    {at["data-api"]}/docs
-  Kept going  by {keeper.LOG.relative_to(ROOT)}
+  Kept going  by {keeper.log_file().relative_to(ROOT)}
 
 The first model is in Production some minutes after a first start; until then /predict says so.""",
     )

@@ -108,6 +108,10 @@ class Stack:
             **self.settings,
         }
 
+    @property
+    def keeper_log(self) -> Path:
+        return self.folder / ".local" / f"keeper.{self.project}.log"
+
     def command(
         self, *words: str, check: bool = True, more: Mapping[str, str] | None = None
     ) -> str:

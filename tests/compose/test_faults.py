@@ -50,7 +50,7 @@ def test_kill_during_ingest_loses_and_doubles_nothing(in_production: Stack, serv
     assert after.dag_runs[dag, run] == "success"
     groups = {name.split("/")[0] for name in after.files.keys() - before.files.keys()}
     assert len(groups) == 10, "a group's file did not arrive"
-    assert f"{service} was killed" in (stack.folder / ".local" / "keeper.log").read_text()
+    assert f"{service} was killed" in stack.keeper_log.read_text()
 
 
 def test_kills_during_training_lose_and_double_nothing(in_production: Stack) -> None:
