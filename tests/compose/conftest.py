@@ -71,6 +71,13 @@ def stack(pytestconfig: pytest.Config) -> Iterator[Stack]:
             stack.make("down", "VOLUMES=1")
 
 
+@pytest.fixture(autouse=True)
+def _artifacts_through_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As docs/compose.md tells clients on other machines."""
+    monkeypatch.setenv("MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD", "false")
+    monkeypatch.setenv("MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD", "false")
+
+
 @pytest.fixture(scope="session")
 def in_production(stack: Stack) -> Stack:
     """The platform, once its first model is in Production and answers."""
