@@ -63,7 +63,9 @@ class Person:
         """Expect to read a text; of one with values that are not given, its beginning."""
         text = self.words(phrase)
         text = text.format(**values) if values else text.partition("{")[0].partition("[")[0]
-        expect(self.page.get_by_text(text.replace("**", "").strip()).first).to_be_visible()
+        expect(
+            self.page.get_by_text(text.replace("**", "").partition("`")[0].strip()).first
+        ).to_be_visible()
 
     def answer(self) -> Locator:
         """The class that the model answered."""

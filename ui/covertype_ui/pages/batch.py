@@ -8,7 +8,7 @@ import streamlit as st
 
 from covertype.contract import CLASSES, COLUMNS, FEATURES
 from covertype_ui import charts, texts
-from covertype_ui.batch_run import BatchRun
+from covertype_ui.batch_run import ADDED_COLUMNS, BatchRun
 from covertype_ui.contract_words import description, rule
 from covertype_ui.examples import TYPICAL
 from covertype_ui.inference import PROBLEMS, Model, ServiceProblem
@@ -221,13 +221,16 @@ def _show_result(run: BatchRun) -> None:
         run.result_csv,
         say(texts.RESULT_FILE, name=PurePath(run.name).stem),
         "text/csv",
-        type="primary",
+        type="secondary" if run.left else "primary",
         icon=":material/download:",
         on_click="ignore",
     )
     st.subheader(say(texts.BATCH_SUMMARY))
-    chart, words = charts.class_counts(run.counts())
-    st.altair_chart(chart, alt=words)
+    charts.draw(charts.class_counts(run.counts()))
     rows = list(islice(run.result_rows(), _RESULTS_SHOWN))
     st.caption(say(texts.RESULT_SHOWN, shown=number(len(rows))))
-    st.dataframe([dict(zip(run.header(), row, strict=True)) for row in rows], hide_index=True)
+    st.dataframe(
+        [dict(zip(run.header(), row, strict=True)) for row in rows],
+        hide_index=True,
+        column_order=[*ADDED_COLUMNS, *run.table.header],
+    )

@@ -73,8 +73,7 @@ def _collections(files: list[CollectedFile]) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         st.subheader(say(texts.COLLECTIONS))
-        chart, words = charts.collection_rows({when: rows[when] for when in shown})
-        st.altair_chart(chart, alt=words)
+        charts.draw(charts.collection_rows({when: rows[when] for when in shown}))
         with st.expander(say(texts.EVERY_FILE)):
             st.dataframe(
                 [
@@ -90,8 +89,7 @@ def _collections(files: list[CollectedFile]) -> None:
             )
     with right:
         st.subheader(say(texts.CLASS_SHARES), help=say(texts.CLASS_SHARES_HELP))
-        chart, words = charts.class_shares({when: classes[when] for when in shown})
-        st.altair_chart(chart, alt=words)
+        charts.draw(charts.class_shares({when: classes[when] for when in shown}))
 
 
 def _rejections(rejected: Rejections) -> None:

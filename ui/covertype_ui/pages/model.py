@@ -57,15 +57,13 @@ def _describe(model: Model) -> None:
     if model.confusion is not None:
         with left:
             st.subheader(say(texts.CONFUSION), help=say(texts.CONFUSION_HELP))
-            chart, words = charts.confusion(model.confusion)
-            st.altair_chart(chart, alt=words)
+            charts.draw(charts.confusion(model.confusion))
     if model.importances:
         with right:
             largest = sorted(model.importances.items(), key=lambda item: -item[1])
             shown = dict(largest[:_IMPORTANCES_SHOWN])
             st.subheader(say(texts.IMPORTANCES), help=say(texts.IMPORTANCES_HELP, count=len(shown)))
-            chart, words = charts.importances(shown)
-            st.altair_chart(chart, alt=words)
+            charts.draw(charts.importances(shown))
     if model.parameters:
         with st.expander(say(texts.PARAMETERS)):
             st.table(model.parameters)

@@ -38,10 +38,16 @@ def page() -> None:
     with form:
         values = _form(model.ranges if isinstance(model, Model) else {})
     with answer, st.container(key="answer"):
-        if st.button(say(texts.PREDICT), type="primary", icon=":material/forest:", width="stretch"):
-            with st.spinner(say(texts.ASKING)):
-                st.session_state[_ANSWER] = _ask(values)
-        _show(st.session_state.get(_ANSWER), values, model)
+        _answer(values)
+
+
+# A fragment, so that an answer does not wait for the form to be drawn again.
+@st.fragment
+def _answer(values: _Values) -> None:
+    if st.button(say(texts.PREDICT), type="primary", icon=":material/forest:", width="stretch"):
+        with st.spinner(say(texts.ASKING)):
+            st.session_state[_ANSWER] = _ask(values)
+    _show(st.session_state.get(_ANSWER), values, model_in_production())
 
 
 def _form(ranges: dict[str, tuple[float, float]]) -> _Values:
@@ -146,8 +152,7 @@ def _show(answer: _Answer | None, values: _Values, model: Model | ServiceProblem
         delta_color="off",
         delta_arrow="off",
     )
-    chart, words = charts.probabilities(prediction.probabilities)
-    st.altair_chart(chart, alt=words)
+    charts.draw(charts.probabilities(prediction.probabilities))
     if isinstance(model, Model):
         _warn(answer.values, model.ranges)
     st.caption(say(texts.ANSWERED_BY, version=prediction.version))
