@@ -12,7 +12,7 @@ RUN := $(UV) run --no-sync
 # Many processes start at once: compiling every module on installation beats each of them doing so.
 export UV_COMPILE_BYTECODE := 1
 
-.PHONY: help install run smoke up down logs secrets doctor test test-browser test-compose lint
+.PHONY: help install run smoke bench bench-serving load up down logs secrets doctor test test-browser test-compose lint
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -31,6 +31,19 @@ run: install ## Start the whole platform on this machine; Ctrl-C ends it
 
 smoke: install ## Run from an empty state to the first prediction, then stop
 	@$(RUN) python -m tools.run --smoke
+
+bench: bench-serving ## Run all benchmarks
+
+bench-serving: install ## Measure the inference service beside other ways to serve; to docs/benchmarks.md
+	@$(RUN) python -m benchmarks.serving
+
+# LOCUST_ARGS= gives its web page instead, on http://127.0.0.1:8089
+LOAD_URL ?= http://127.0.0.1:8000
+LOCUST_ARGS ?= --headless --only-summary --users 100 --spawn-rate 10 --run-time 60s
+
+load: ## Ask the running service as many users do, with Locust (LOAD_URL, LOCUST_ARGS)
+	@$(UV) run --locked --quiet --group load locust --locustfile benchmarks/locustfile.py \
+		--host $(LOAD_URL) $(LOCUST_ARGS)
 
 test: install ## Run the tests
 	$(RUN) pytest -n 2 --dist loadgroup --ignore tests/browser --ignore tests/compose

@@ -6,23 +6,28 @@ those who ask for predictions. It ends when its standard input does.
 
 import logging
 import os
-import shutil
 import signal
 import sys
+import tempfile
 import threading
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import msgspec
 from mlflow import MlflowClient
+from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
 from mlflow.models import Model
+from requests import RequestException
 
 from covertype.models import GOLDEN_PROBABILITIES, GOLDEN_ROWS, MODEL_FILE, TRAINING_RANGES
 from covertype.registry import MODEL_NAME, STAGE, production_version
 from inference.cards import Card, Refusal, RegistryReport, iso, now, write
 from inference.log import log_to_stderr
-from inference.predictors import open_predictor, prove, prove_equal, save_arrays
+from inference.predictors import prove_equal, save_arrays
+from inference.serving import ServedModel
 from inference.settings import ServingSettings
 from inference.store import CARD_FILE, ModelStore
 
@@ -84,41 +89,41 @@ class Follower:
         What keeps it from being fetched is raised, to be tried again.
         """
         log.info("Version %s is in %s: fetching it", version.version, STAGE)
-        refusal = None
         try:
             with self.store.incoming(name) as folder:
-                fetched = _fetch(version, folder / "fetched")
-                card = _read_card(version, fetched)
-                try:
-                    (fetched / MODEL_FILE).rename(folder / MODEL_FILE)
-                    shutil.rmtree(fetched)
-                    write(folder / CARD_FILE, card)
-                    save_arrays(folder)
-                    predictor = open_predictor(folder, self.store.compiled)
-                    prove(predictor, card)
-                    prove_equal(predictor, folder)
-                except Exception as error:
-                    refusal = Refusal(version.version, _first_line(error), now())
-                    raise
-        except Exception:
-            if refusal is None:
-                raise
-            log.exception("Version %s is refused: %s", version.version, refusal.reason)
-            return refusal
+                _fetch(version, folder)
+                save_arrays(folder)
+                prove_equal(ServedModel.load(folder, self.store.compiled).predictor, folder)
+        except (MlflowException, RequestException, OSError):
+            raise
+        except Exception as error:
+            log.exception("Version %s is refused", version.version)
+            return Refusal(version.version, _first_line(error), now())
         log.info("Version %s answers from now on", version.version)
         return None
 
 
-def _fetch(version: ModelVersion, folder: Path) -> Path:
+def _fetch(version: ModelVersion, folder: Path) -> None:
+    """Bring a version's model and card into a folder.
+
+    Raises
+    ------
+    ValueError
+        If it is not as this platform logs models.
+    """
     uri = f"models:/{MODEL_NAME}/{version.version}"
-    folder.mkdir()
-    return Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(folder)))
+    with tempfile.TemporaryDirectory(dir=folder.parent) as made:
+        fetched = Path(mlflow.artifacts.download_artifacts(uri, dst_path=made))
+        model = fetched / MODEL_FILE
+        if not model.exists():
+            raise ValueError(f"it holds no {MODEL_FILE}: only skops models are served")
+        write(folder / CARD_FILE, _read_card(version, fetched))
+        model.rename(folder / MODEL_FILE)
 
 
 def _read_card(version: ModelVersion, fetched: Path) -> Card:
     run = MlflowClient().get_run(version.run_id)
     metadata = Model.load(fetched).metadata or {}
-    artifacts = f"runs:/{version.run_id}"
     facts = {
         "name": MODEL_NAME,
         "version": str(version.version),
@@ -129,12 +134,20 @@ def _read_card(version: ModelVersion, fetched: Path) -> Card:
         "metrics": run.data.metrics,
         "parameters": run.data.params,
         "training_ranges": metadata.get(TRAINING_RANGES, {}),
-        "confusion_matrix": mlflow.artifacts.load_dict(f"{artifacts}/confusion_matrix.json"),
-        "importances": mlflow.artifacts.load_dict(f"{artifacts}/importances.json"),
+        "confusion_matrix": _read_picture(run, "confusion_matrix"),
+        "importances": _read_picture(run, "importances"),
         "golden_rows": metadata.get(GOLDEN_ROWS, []),
         "golden_probabilities": metadata.get(GOLDEN_PROBABILITIES, []),
     }
     return msgspec.convert(facts, Card)
+
+
+def _read_picture(run: Run, name: str) -> Any:
+    """Return the figures of a picture that a run logged, None if it did not."""
+    path = f"{name}.json"
+    if path not in {file.path for file in MlflowClient().list_artifacts(run.info.run_id)}:
+        return None
+    return mlflow.artifacts.load_dict(f"runs:/{run.info.run_id}/{path}")
 
 
 def _first_line(error: Exception) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from covertype.contract import QUANTITY_NAMES
-from inference.cards import Card, now
+from inference.cards import Card, Refusal, now
 from inference.metrics import MODEL_VERSION, REGISTRY_REACHABLE, RELOADS
 from inference.predictors import Predictor, open_predictor, prove
 from inference.store import CARD_FILE, ModelStore
@@ -54,11 +54,16 @@ class Serving:
         self.model: ServedModel | None = None
         self.failure: str | None = None
         self._taken: str | None = None
+        self._refused: Refusal | None = None
 
     def look(self) -> None:
         """Take over the store's current version if it is another one; keep the old on failure."""
         report = self.store.read_report()
         REGISTRY_REACHABLE.set(report is not None and report.reachable)
+        refused = report.refused if report else None
+        if refused != self._refused:
+            self._refused = refused
+            RELOADS.labels("refused").inc(refused is not None)
         name = self.store.current
         if name is None or name == self._taken:
             return

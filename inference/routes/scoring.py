@@ -23,7 +23,11 @@ router = APIRouter(tags=["MLflow"], route_class=BareRoute)
 _FORMATS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 
 
-@router.get("/ping", responses={503: {"description": "No model is in Production yet"}})
+@router.get(
+    "/ping",
+    response_class=PlainTextResponse,
+    responses={503: {"description": "No model is in Production yet"}},
+)
 async def ping(request: Request) -> Response:
     """Answer with an empty line if there is a model."""
     _ = service_of(request).model

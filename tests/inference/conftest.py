@@ -1,5 +1,6 @@
 """Models as the follower keeps them, and the service over them."""
 
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -125,6 +126,20 @@ def client_without_model(
     settings = ServingSettings(model_cache_dir=folder, datasets_url=folder)
     with TestClient(create_app(settings)) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def free_ports() -> Iterator[int]:
+    """Ports of this machine that nothing listens on, without end."""
+
+    def ports() -> Iterator[int]:
+        while True:
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                port: int = probe.getsockname()[1]
+            yield port
+
+    return ports()
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,190 @@
+"""A load generator: connections that ask again as soon as they are answered.
+
+It speaks just enough HTTP/1.1 to keep a fast server busy from one core, and counts as failed all
+that is not answered, or not with 200. Run as `python -m benchmarks.client`; prints JSON.
+"""
+
+import argparse
+import asyncio
+import json
+import resource
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import uvloop
+
+_CONNECT_TRIES = 20
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one run gave; latencies in milliseconds."""
+
+    connections: int
+    requests: int
+    failures: int
+    seconds: float
+    p50: float
+    p99: float
+    mean: float
+    longest: float
+
+    @property
+    def per_second(self) -> float:
+        return self.requests / self.seconds
+
+
+class _Connection(asyncio.Protocol):
+    def __init__(self, run: "_Run", number: int) -> None:
+        self._run = run
+        self._number = number
+        self._buffer = b""
+        self._sent = 0.0
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports are none of asyncio's by type.
+        self._transport = cast(asyncio.Transport, transport)
+        self._run.open += 1
+        self._run.most_open = max(self._run.most_open, self._run.open)
+
+    def start(self) -> None:
+        self._ask()
+
+    def _ask(self) -> None:
+        assert self._transport is not None
+        requests = self._run.requests
+        self._sent = time.perf_counter()
+        self._transport.write(requests[self._number % len(requests)])
+        self._number += 1
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        head = self._buffer.find(b"\r\n\r\n")
+        if head < 0:
+            return
+        lower = self._buffer[:head].lower()
+        length = int(lower.partition(b"content-length:")[2].split(b"\r\n", 1)[0] or 0)
+        if len(self._buffer) < head + 4 + length:
+            return
+        now = time.perf_counter()
+        if self._buffer.startswith(b"HTTP/1.1 200"):
+            self._run.latencies.append(now - self._sent)
+        else:
+            self._run.failures += 1
+        self._buffer = b""
+        self._sent = 0.0
+        if now < self._run.deadline and len(self._run.latencies) < self._run.most:
+            self._ask()
+        else:
+            self._close()
+
+    def _close(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.close()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._sent:
+            self._run.failures += 1
+        self._run.open -= 1
+        if self._run.open == 0:
+            self._run.finished.set()
+
+
+class _Run:
+    def __init__(self, requests: list[bytes], seconds: float, most: int) -> None:
+        self.requests = requests
+        self.seconds = seconds
+        self.most = most
+        self.deadline = 0.0
+        self.latencies: list[float] = []
+        self.failures = 0
+        self.open = 0
+        self.most_open = 0
+        self.finished = asyncio.Event()
+
+    async def connect(self, host: str, port: int, number: int) -> _Connection | None:
+        loop = asyncio.get_running_loop()
+        for attempt in range(_CONNECT_TRIES):
+            try:
+                _, made = await loop.create_connection(
+                    lambda: _Connection(self, number), host, port
+                )
+            except OSError:
+                await asyncio.sleep(0.05 * (attempt + 1))
+            else:
+                return made
+        self.failures += 1
+        return None
+
+
+async def load(
+    host: str, port: int, requests: list[bytes], connections: int, seconds: float, most: int
+) -> Result:
+    """Open the connections, then ask on all of them until the time or `most` is reached."""
+    run = _Run(requests, seconds, most)
+    pace = asyncio.Semaphore(256)
+
+    async def open_one(number: int) -> _Connection | None:
+        async with pace:
+            return await run.connect(host, port, number)
+
+    made = await asyncio.gather(*(open_one(number) for number in range(connections)))
+    start = time.perf_counter()
+    run.deadline = start + seconds
+    for connection in made:
+        if connection is not None:
+            connection.start()
+    try:
+        await asyncio.wait_for(run.finished.wait(), seconds + 120)
+    except TimeoutError:
+        run.failures += run.open
+    elapsed = time.perf_counter() - start
+    latencies = np.array(run.latencies or [float("nan")]) * 1000
+    return Result(
+        connections=run.most_open,
+        requests=len(run.latencies),
+        failures=run.failures,
+        seconds=elapsed,
+        p50=float(np.percentile(latencies, 50)),
+        p99=float(np.percentile(latencies, 99)),
+        mean=float(latencies.mean()),
+        longest=float(latencies.max()),
+    )
+
+
+def http_request(path: str, body: bytes) -> bytes:
+    """Return a POST of JSON as it goes over the wire."""
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: benchmark\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+def main() -> None:
+    """Run one load and print its result."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("port", type=int)
+    parser.add_argument("path")
+    parser.add_argument("bodies", type=Path, help="a file of JSON bodies, one a line")
+    parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--most", type=int, default=10**9, help="stop after so many answers")
+    given = parser.parse_args()
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    requests = [
+        http_request(given.path, line) for line in given.bodies.read_bytes().splitlines() if line
+    ]
+    result = uvloop.run(
+        load("127.0.0.1", given.port, requests, given.connections, given.seconds, given.most)
+    )
+    print(json.dumps(asdict(result)))
+
+
+if __name__ == "__main__":
+    main()

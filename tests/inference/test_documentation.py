@@ -1,0 +1,62 @@
+"""Requests made from the documentation, good ones and bad ones: none breaks the service."""
+
+from typing import Any
+
+import pytest
+import schemathesis
+from fastapi.testclient import TestClient
+from hypothesis import HealthCheck, given, settings
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    positive_data_acceptance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+CHECKS = [
+    not_a_server_error,
+    content_type_conformance,
+    negative_data_rejection,
+    positive_data_acceptance,
+    response_schema_conformance,
+    status_code_conformance,
+]
+
+GET = ("/", "/health", "/ready", "/model", "/metrics", "/ping", "/version")
+POST = ("/predict", "/predict/batch", "/invocations")
+
+
+@pytest.fixture(scope="module")
+def documented(client: TestClient) -> Any:
+    return schemathesis.openapi.from_asgi("/openapi.json", client.app)
+
+
+def test_every_route_is_asked(documented: Any) -> None:
+    assert set(documented) == {*GET, *POST}
+
+
+@pytest.mark.parametrize("mode", list(GenerationMode))
+@pytest.mark.parametrize(
+    ("method", "path"), [*(("GET", path) for path in GET), *(("POST", path) for path in POST)]
+)
+def test_the_service_keeps_what_its_documentation_says(
+    documented: Any, method: str, path: str, mode: GenerationMode
+) -> None:
+    if method == "GET" and mode.is_negative:
+        pytest.skip("there is nothing to send")
+
+    @settings(
+        max_examples=60,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+    )
+    @given(documented[path][method].as_strategy(generation_mode=mode))
+    def ask(case: Any) -> None:
+        # No schema can say which text is a right CSV.
+        loose = [positive_data_acceptance] if case.media_type == "text/csv" else []
+        case.call_and_validate(checks=[check for check in CHECKS if check not in loose])
+
+    ask()
