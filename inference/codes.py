@@ -3,7 +3,7 @@
 Every number of the contract fits, and a row is 24 bytes.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -33,16 +33,13 @@ def to_row(values: Sequence[Any]) -> Row:
     return (*map(int, values[:_MEASURED]), _AREAS[values[_MEASURED]], _SOILS[values[-1]])
 
 
-def to_codes(observations: Iterable[Sequence[Any]]) -> Codes:
+def to_codes(observations: Sequence[Sequence[Any]]) -> Codes:
     """Return valid observations, as clients may send them, as numbers."""
-    columns = list(zip(*observations, strict=True))
-    if not columns:
-        return np.empty((0, WIDTH), np.int16)
-    codes = np.empty((len(columns[0]), WIDTH), np.int16)
-    for number, column in enumerate(columns[:_MEASURED]):
-        codes[:, number] = column
+    codes = np.empty((len(observations), WIDTH), np.int16)
+    for number in range(_MEASURED):
+        codes[:, number] = [row[number] for row in observations]
     for number, indexes in ((_MEASURED, _AREAS), (_MEASURED + 1, _SOILS)):
-        codes[:, number] = [indexes[value] for value in columns[number]]
+        codes[:, number] = [indexes[row[number]] for row in observations]
     return codes
 
 

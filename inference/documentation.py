@@ -116,13 +116,14 @@ BATCH = _route(
     ),
 )
 
-_SPLIT = _object(data=_OBSERVATIONS) | {
-    "properties": {"columns": _list(_STRING), "data": {"type": "array", "minItems": 1}}
-}
+_SPLIT = _object(
+    columns={"const": [feature.name for feature in FEATURES]},
+    data={"type": "array", "items": _BY_POSITION, "minItems": 1},
+)
 INVOCATIONS = _route(
     _body(
         {
-            "oneOf": [
+            "anyOf": [
                 _object(dataframe_split=_SPLIT),
                 _object(dataframe_records={"type": "array", "items": _BY_COLUMN, "minItems": 1}),
                 _object(instances=_OBSERVATIONS),
