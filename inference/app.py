@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
+from starlette.requests import ClientDisconnect
 
 from inference.errors import Unanswered
 from inference.http import JSON, Measured
@@ -44,6 +45,11 @@ def create_app(settings: ServingSettings) -> FastAPI:
     async def say_why(request: Request, error: Unanswered) -> Response:
         headers = {"Retry-After": "5"} if error.status == 503 else {"Connection": "close"}
         return _detail(str(error), error.status, headers)
+
+    @app.exception_handler(ClientDisconnect)
+    async def leave(request: Request, error: ClientDisconnect) -> Response:
+        # Nobody reads it; without it the log would call it a fault of the service.
+        return Response(status_code=400)
 
     return app
 

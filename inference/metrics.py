@@ -23,7 +23,10 @@ from prometheus_client import (  # noqa: E402
     Histogram,
     generate_latest,
 )
-from prometheus_client.multiprocess import MultiProcessCollector  # noqa: E402
+from prometheus_client.multiprocess import (  # noqa: E402
+    MultiProcessCollector,
+    mark_process_dead,
+)
 
 REGISTRY = CollectorRegistry()
 
@@ -56,6 +59,12 @@ REGISTRY_REACHABLE = Gauge(
 LOGGED = Counter(
     "covertype_prediction_log_rows", "Rows of the prediction log", ["result"], registry=REGISTRY
 )
+
+
+def forget_worker() -> None:
+    """Take what this worker alone is out of the shared figures, when it ends."""
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]
 
 
 def render() -> bytes:

@@ -13,6 +13,7 @@ import time
 import uuid
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,7 @@ class PredictionLog:
         self._buffer = bytearray()
         self._chunks: list[Chunk] = []
         self._worker = f"{os.getpid()}-{uuid.uuid4().hex[:6]}"
+        self._numbers = count()
         self._path = Path()
         self._started: datetime | None = None
         self._written: list[pa.Table] = []
@@ -94,7 +96,7 @@ class PredictionLog:
         hour = moment.replace(minute=0, second=0, microsecond=0)
         if hour != self._started or rows >= _FILE_ROWS:
             self._started, self._written = hour, []
-            name = f"{moment:%H%M%S}_{self._worker}"
+            name = f"{moment:%H%M%S}_{self._worker}_{next(self._numbers)}"
             self._path = self._datasets.predictions_file(moment.date(), name)
         tables = [*self._written, *(_table(version, records) for version, records in chunks)]
         added = sum(table.num_rows for table in tables) - sum(t.num_rows for t in self._written)

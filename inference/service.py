@@ -12,7 +12,7 @@ from covertype.contract import CLASSES
 from covertype.storage import Datasets
 from inference.codes import Codes, Row
 from inference.errors import Busy, NoModel
-from inference.metrics import PREDICTIONS
+from inference.metrics import PREDICTIONS, forget_worker
 from inference.prediction_log import PredictionLog
 from inference.serving import ServedModel, Serving
 from inference.settings import ServingSettings
@@ -52,6 +52,7 @@ class Service:
                 self._log.stop()
                 await logging
             await asyncio.to_thread(supervisor.stop)
+            forget_worker()
 
     @property
     def model(self) -> ServedModel:
