@@ -45,7 +45,9 @@ class Person:
         expect(self.page.locator("[data-testid=stSkeleton]")).to_have_count(0)
 
     def press(self, phrase: Phrase, **values: object) -> None:
-        name = self.words(phrase).format(**values)
+        """Press the button with that text; of one with values that are not given, its beginning."""
+        text = self.words(phrase)
+        name = text.format(**values) if values else text.partition("{")[0].strip()
         self.page.get_by_role("button", name=name).click()
 
     def choose_language(self, language: Language) -> None:
@@ -81,8 +83,10 @@ class Person:
             main = self.page.locator(".stMainBlockContainer")
             height = int(main.evaluate("element => element.getBoundingClientRect().height"))
             self.page.set_viewport_size({"width": former["width"], "height": max(height, 400)})
-        # Charts draw after the app has finished, and toolbars fade.
-        self.page.wait_for_timeout(700)
+        undrawn = "[data-testid=stVegaLiteChart]:not(:has(canvas, svg)), [data-testid=stSkeleton]"
+        expect(self.page.locator(undrawn)).to_have_count(0)
+        # Charts fill their place after they are there, and toolbars fade.
+        self.page.wait_for_timeout(1_500)
         shot = Image.open(io.BytesIO(self.page.screenshot()))
         self.page.set_viewport_size(former)
         IMAGES.mkdir(parents=True, exist_ok=True)

@@ -153,6 +153,7 @@ def write_rows(path: Path, dataset: pd.DataFrame, count: int) -> pd.DataFrame:
 
 
 def download(person: Person, folder: Path) -> list[list[str]]:
+    person.settle()
     with person.page.expect_download() as expected:
         person.press(texts.DOWNLOAD_RESULT)
     expected.value.save_as(folder / "result.csv")

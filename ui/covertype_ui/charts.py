@@ -133,7 +133,9 @@ def confusion(counts: Sequence[Sequence[int]]) -> Drawn:
                 "sort": names,
                 "title": say(texts.PREDICTED_CLASS),
                 "axis": {
-                    "labelAngle": -40,
+                    # Written towards the left, where there is room.
+                    "labelAngle": 40,
+                    "labelAlign": "right",
                     "orient": "top",
                     "labelLimit": 140,
                     "labelOverlap": False,

@@ -303,10 +303,10 @@ REASON_RIVAL = Phrase(
     "on the same {rows} test rows",
 )
 MLFLOW_AWAY = Phrase(
-    "MLflow no responde, así que la historia no se puede mostrar ahora. El modelo sigue "
-    "respondiendo sin él. Compruebe que está en marcha y recargue la página.",
-    "MLflow is away, so the history can't be shown now. The model goes on answering without it. "
-    "Check that it is running and reload the page.",
+    "MLflow no responde, así que la historia no se puede mostrar ahora; predecir no depende de "
+    "él. Compruebe que está en marcha y recargue la página.",
+    "MLflow is away, so the history can't be shown now; predicting does not depend on it. Check "
+    "that it is running and reload the page.",
 )
 
 # The data

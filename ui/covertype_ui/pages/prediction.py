@@ -16,6 +16,8 @@ from covertype_ui.services import explain, inference, model_in_production
 
 _EXAMPLE = "example"
 _ANSWER = "answer"
+# Of the model last seen: they stay in sight while the service is away.
+_RANGES = "ranges"
 _FIRST_EXAMPLE = CLASSES[1]
 _COLUMNS = 3
 
@@ -34,9 +36,11 @@ def page() -> None:
     """Draw the page."""
     st.write(say(texts.PREDICTION_INTRODUCTION))
     model = model_in_production()
+    if isinstance(model, Model):
+        st.session_state[_RANGES] = model.ranges
     form, answer = st.columns([3, 2], gap="large")
     with form:
-        values = _form(model.ranges if isinstance(model, Model) else {})
+        values = _form(st.session_state.get(_RANGES, {}))
     with answer, st.container(key="answer"):
         _answer(values)
 
