@@ -1,15 +1,13 @@
 """The Streamlit app: `streamlit run ui/app.py`."""
 
-import logging
 from pathlib import Path
 
 import streamlit as st
 
 from covertype_ui import texts
+from covertype_ui.guard import guard
 from covertype_ui.language import choose_language, say, settle_language
 from covertype_ui.pages import batch, data, model, prediction
-
-log = logging.getLogger(__name__)
 
 settle_language()
 st.set_page_config(say(texts.TITLE), ":material/forest:", layout="wide")
@@ -31,8 +29,5 @@ current = st.navigation(
 with st.container(horizontal=True, vertical_alignment="center", key="heading"):
     st.title(current.title, anchor=False)
     choose_language()
-try:
+with guard(f"The page {current.url_path or 'prediccion'}"):
     current.run()
-except Exception:
-    log.exception("The page %s failed", current.url_path)
-    st.error(say(texts.UNEXPECTED), icon=":material/report:")

@@ -1,6 +1,7 @@
 """The form: what it holds, what it asks of the service, and what it says in every state."""
 
 import json
+import pickle
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 from covertype.contract import CLASSES, FEATURE_NAMES
 from covertype_ui import texts
 from covertype_ui.examples import TYPICAL
+from covertype_ui.inference import NoModel, Refused, ServiceAway, ServiceSlow
 from tests.ui.fakes import FakeInference
 
 
@@ -94,6 +96,33 @@ def test_slow_answer_keeps_the_values(
     services.delay = 1
     assert texts.SERVICE_SLOW.es[:40] in predict(app).warning[0].value
     assert app.number_input(key="Elevation").value == 2942
+
+
+def test_service_that_hangs_when_the_page_opens_is_told(
+    app: AppTest, services: FakeInference
+) -> None:
+    services.delay = 3
+    for _ in ("asked", "remembered"):
+        assert [warning.value for warning in app.run().warning] == [
+            texts.SERVICE_SLOW.es.format(seconds=2)
+        ]
+
+
+@pytest.mark.parametrize(
+    "problem", [ServiceAway(), ServiceSlow(2.5), NoModel(), Refused(("Slope",))], ids=repr
+)
+def test_problems_can_be_remembered(problem: Exception) -> None:
+    assert vars(pickle.loads(pickle.dumps(problem))) == vars(problem)
+
+
+def test_unforeseen_fault_is_said_without_its_details(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app.run()
+    monkeypatch.setattr("covertype_ui.pages.prediction.model_in_production", lambda: 1 / 0)
+    app.run()
+    assert not app.exception
+    assert [error.value for error in app.error] == [texts.UNEXPECTED.es]
 
 
 def test_refused_value_is_named_with_its_rule(app: AppTest, services: FakeInference) -> None:

@@ -21,6 +21,7 @@ class BatchRun:
     table: Table
     predictions: list[RowPrediction] = field(default_factory=list)
     seconds: float = 0.0
+    _written: tuple[int, bytes] = (0, b"")
 
     @property
     def left(self) -> int:
@@ -70,5 +71,9 @@ class BatchRun:
             yield [*row.cells, answer.number, CLASSES[answer.number], probability, answer.version]
 
     def result_csv(self) -> bytes:
-        """Return the predicted rows as a CSV file."""
-        return write_csv(self.header(), self.result_rows())
+        """Return the predicted rows as a CSV file, written once for as many as there are."""
+        rows, written = self._written
+        if rows != len(self.predictions):
+            rows, written = len(self.predictions), write_csv(self.header(), self.result_rows())
+            self._written = rows, written
+        return written

@@ -15,6 +15,9 @@ _REFUSED = 422
 Answer = TypeVar("Answer")
 
 
+# Pages remember these for seconds, pickled: what an exception is made from is its `args`.
+
+
 class ServiceAway(Exception):
     """Nothing answers at the service's address."""
 
@@ -24,7 +27,7 @@ class ServiceSlow(Exception):
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        super().__init__(f"no answer in {seconds:g} s")
+        super().__init__(seconds)
 
 
 class NoModel(Exception):
@@ -47,7 +50,7 @@ class Refused(Exception):
 
     def __init__(self, features: tuple[str, ...]) -> None:
         self.features = features
-        super().__init__(", ".join(features))
+        super().__init__(features)
 
 
 ServiceProblem = ServiceAway | ServiceSlow | NoModel | ServiceBusy | ServiceFailed | Refused

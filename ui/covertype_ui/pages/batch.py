@@ -218,7 +218,7 @@ def _show_result(run: BatchRun) -> None:
         st.write(say(texts.BATCH_AGREES, share=percent(agreement)))
     st.download_button(
         say(texts.DOWNLOAD_RESULT),
-        run.result_csv,
+        run.result_csv(),
         say(texts.RESULT_FILE, name=PurePath(run.name).stem),
         "text/csv",
         type="secondary" if run.left else "primary",

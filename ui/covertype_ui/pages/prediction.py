@@ -10,6 +10,7 @@ from covertype.validation import InvalidObservation, parse_observation
 from covertype_ui import charts, texts
 from covertype_ui.contract_words import choice, class_name, description, label
 from covertype_ui.examples import TYPICAL
+from covertype_ui.guard import guard
 from covertype_ui.inference import PROBLEMS, Model, Prediction, Refused, ServiceProblem
 from covertype_ui.language import number, percent, say
 from covertype_ui.services import explain, inference, model_in_production
@@ -48,10 +49,11 @@ def page() -> None:
 # A fragment, so that an answer does not wait for the form to be drawn again.
 @st.fragment
 def _answer(values: _Values) -> None:
-    if st.button(say(texts.PREDICT), type="primary", icon=":material/forest:", width="stretch"):
-        with st.spinner(say(texts.ASKING)):
-            st.session_state[_ANSWER] = _ask(values)
-    _show(st.session_state.get(_ANSWER), values, model_in_production())
+    with guard("The answer"):
+        if st.button(say(texts.PREDICT), type="primary", icon=":material/forest:", width="stretch"):
+            with st.spinner(say(texts.ASKING)):
+                st.session_state[_ANSWER] = _ask(values)
+        _show(st.session_state.get(_ANSWER), values, model_in_production())
 
 
 def _form(ranges: dict[str, tuple[float, float]]) -> _Values:
