@@ -41,7 +41,7 @@ bench-serving: install ## Measure the inference service beside other ways to ser
 LOAD_URL ?= http://127.0.0.1:8000
 LOCUST_ARGS ?= --headless --only-summary --users 100 --spawn-rate 10 --run-time 60s
 
-load: ## Ask the running service as many users do, with Locust (LOAD_URL, LOCUST_ARGS)
+load: install ## Ask the running service as many users do, with Locust (LOAD_URL, LOCUST_ARGS)
 	@$(UV) run --locked --quiet --group load locust --locustfile benchmarks/locustfile.py \
 		--host $(LOAD_URL) $(LOCUST_ARGS)
 
