@@ -85,6 +85,8 @@ class Person:
             self.page.set_viewport_size({"width": former["width"], "height": max(height, 400)})
         undrawn = "[data-testid=stVegaLiteChart]:not(:has(canvas, svg)), [data-testid=stSkeleton]"
         expect(self.page.locator(undrawn)).to_have_count(0)
+        # A network that changes under the browser leaves such errors in place of a widget.
+        expect(self.page.get_by_text("dynamically imported module")).to_have_count(0)
         # Charts fill their place after they are there, and toolbars fade.
         self.page.wait_for_timeout(1_500)
         shot = Image.open(io.BytesIO(self.page.screenshot()))
