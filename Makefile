@@ -46,7 +46,7 @@ load: install ## Ask the running service as many users do, with Locust (LOAD_URL
 		--host $(LOAD_URL) $(LOCUST_ARGS)
 
 test: install ## Run the tests
-	$(RUN) pytest -n 2 --dist loadgroup --ignore tests/browser --ignore tests/compose
+	$(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/browser --ignore tests/compose
 	@docker info >/dev/null 2>&1 \
 		&& echo "The tests of the containers are apart: make test-compose" \
 		|| echo "The tests of the containers were not run: there is no Docker here"

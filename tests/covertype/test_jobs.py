@@ -19,8 +19,6 @@ from covertype.tracking import Candidate
 from covertype.training import TrainingSet
 from covertype.versions import ALIAS, MODEL_NAME
 
-pytestmark = pytest.mark.xdist_group("mlflow")
-
 WEAK = {"n_estimators": 2, "max_depth": 1}
 FAIR = {"n_estimators": 5, "max_depth": 6}
 GOOD = {"n_estimators": 30, "max_depth": None}

@@ -30,10 +30,7 @@ from covertype.tracking import log_model
 from covertype.training import TrainingSet
 from covertype.versions import MODEL_NAME
 
-pytestmark = [
-    pytest.mark.xdist_group("inference"),
-    pytest.mark.filterwarnings("ignore:.*integer column:UserWarning"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore:.*integer column:UserWarning")
 
 FOLLOWED_WITHIN = 10.0
 Answers = npt.NDArray[np.float64]

@@ -36,8 +36,6 @@ from covertype.versions import ALIAS, MODEL_NAME
 from tests.conftest import ROOT, free_port
 from tools.processes import DEFAULT_PORTS, port_variable
 
-pytestmark = pytest.mark.xdist_group("platform")
-
 FAULTS = {"error": 2, "timeout": 3, "malformed": 4, "columns": 5, "soil": 6, "empty": 7}
 EXHAUSTED = 8
 GOOD = {1, 9, 10}
