@@ -4,7 +4,6 @@ import threading
 import time
 from pathlib import Path
 
-import mlflow
 import pytest
 
 from tests.compose.stack import SERVERS, Stack, check_kept, digest, wait_for
@@ -96,7 +95,8 @@ def test_upload_outlives_the_kill_of_what_takes_it(
     in_production: Stack, service: str, tmp_path: Path
 ) -> None:
     stack = in_production
-    file = tmp_path / "large.bin"
+    file = tmp_path / "sent" / "large.bin"
+    file.parent.mkdir()
     file.write_bytes(bytes(range(256)) * (64 * 2**12))
     client = stack.mlflow
     run = client.create_run(client.create_experiment(f"upload {service} {time.time()}"))
@@ -106,10 +106,7 @@ def test_upload_outlives_the_kill_of_what_takes_it(
     killer.join()
     stack.wait_until_healed()
     client.set_terminated(run.info.run_id)
-    mlflow.set_tracking_uri(stack.address("MLFLOW_PORT"))
-    stored = mlflow.artifacts.download_artifacts(
-        run_id=run.info.run_id, artifact_path=file.name, dst_path=str(tmp_path / "back")
-    )
+    stored = client.download_artifacts(run.info.run_id, file.name, str(tmp_path))
     assert digest(Path(stored)) == digest(file)
     client.delete_run(run.info.run_id)
 

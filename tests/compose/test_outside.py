@@ -1,10 +1,10 @@
 """PostgreSQL, MySQL and S3 of one's own, in place of the containers, by variables alone."""
 
+import ipaddress
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import mlflow
 import pytest
 
 from tests.compose.stack import Stack, digest
@@ -29,7 +29,7 @@ def outside(stack: Stack) -> Iterator[Stack]:
     stack.wait_until_settled()
     stack.make("down")
     bridge = json.loads(stack.command("docker", "network", "inspect", "bridge"))[0]
-    host = bridge["IPAM"]["Config"][0]["Gateway"]
+    host = ipaddress.ip_network(bridge["IPAM"]["Config"][0]["Subnet"])[1]
     for service, (image, port, inside, environment) in _SERVICES.items():
         variables = [f"--env={service.upper()}_{key}={value}" for key, value in environment.items()]
         arguments = ["--log-bin-trust-function-creators=1"] if service == "mysql" else []
@@ -47,9 +47,9 @@ def outside(stack: Stack) -> Iterator[Stack]:
             "MLFLOW_BACKEND_STORE_URI": f"mysql+pymysql://me:p2@{host}:{MYSQL}/models",
             "LOCAL_MINIO": "0",
             "MLFLOW_ARTIFACTS_DESTINATION": "s3://elsewhere",
-            "MLFLOW_S3_ENDPOINT_URL": f"http://{host}:{S3}",
-            "AWS_ACCESS_KEY_ID": "outside",
-            "AWS_SECRET_ACCESS_KEY": "outside-s3",
+            "S3_ENDPOINT_URL": f"http://{host}:{S3}",
+            "S3_ACCESS_KEY_ID": "outside",
+            "S3_SECRET_ACCESS_KEY": "outside-s3",
         },
     )
     try:
@@ -65,15 +65,13 @@ def test_outside_stores_need_variables_alone(outside: Stack, tmp_path: Path) -> 
     assert not {"postgres", "mysql", "minio"} & outside.containers().keys()
     assert outside.airflow("GET", "dags")["total_entries"] > 0
 
-    file = tmp_path / "proof.bin"
+    file = tmp_path / "sent" / "proof.bin"
+    file.parent.mkdir()
     file.write_bytes(b"stored elsewhere" * 1000)
     client = outside.mlflow
     run = client.create_run(client.create_experiment("outside"))
     client.log_artifact(run.info.run_id, str(file))
-    mlflow.set_tracking_uri(outside.address("MLFLOW_PORT"))
-    stored = mlflow.artifacts.download_artifacts(
-        run_id=run.info.run_id, artifact_path=file.name, dst_path=str(tmp_path / "back")
-    )
+    stored = client.download_artifacts(run.info.run_id, file.name, str(tmp_path))
     assert digest(Path(stored)) == digest(file)
     listed = outside.command("docker", "exec", "outside-minio", "ls", "/var/lib/minio")
     assert "elsewhere" in listed

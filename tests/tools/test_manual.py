@@ -17,7 +17,7 @@ from tools.passwords import read_variables
 MANUAL = read_variables(ROOT / ".env.example")
 COMPOSE = (ROOT / "docker-compose.yaml").read_text()
 
-INSIDE = {"DATA_API_URL", "MLFLOW_TRACKING_URI"}
+INSIDE = {"DATA_API_URL"}
 """Whose default in the containers is another one; the manual says it in words."""
 
 
