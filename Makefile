@@ -72,7 +72,7 @@ test-browser: install ## Use the app in a real browser, against real services; p
 	$(RUN) pytest tests/browser -s
 
 test-compose: install ## Test the platform in containers from nothing, with faults; needs Docker
-	$(RUN) pytest tests/compose
+	$(RUN) pytest $(or $(TESTS),tests/compose)
 
 lint: install ## Check style, formatting and types
 	$(RUN) ruff check

@@ -42,7 +42,8 @@ def search_dag(dag_id: str, search: Search, *, promotes: bool, priority: int) ->
             ),
         },
         default_args={
-            "retries": 2,
+            # Enough to outlive a restart of every service around it.
+            "retries": 4,
             "retry_delay": timedelta(seconds=10),
             "execution_timeout": timedelta(minutes=30),
             "priority_weight": priority,
