@@ -6,8 +6,7 @@ is its own left child and is never left. Walking all trees one level at a time l
 fetch for many trees at once, and equal leaf distributions are kept once. The sum over the trees
 has scikit-learn's order, so that the answers are the same to the last bit.
 
-One observation takes 10 to 15 µs in a forest of a million nodes, where scikit-learn takes 12 ms;
-a hundred thousand take less than scikit-learn does (docs/benchmarks.md).
+`make bench-serving` measures what it gives beside scikit-learn itself.
 """
 
 import os

@@ -204,7 +204,7 @@ class Processes:
             "AIRFLOW__SCHEDULER__MP_START_METHOD": "forkserver",
             "AIRFLOW__CORE__MP_FORKSERVER_PRELOAD": "airflow.sdk,covertype.jobs",
             "AIRFLOW__EXECUTION_API__JWT_EXPIRATION_TIME": "3600",
-            # skops looks at every module that is loaded, and Airflow's old names warn a thousand times.
+            # skops looks at every loaded module, where Airflow's old names warn a thousand times.
             "PYTHONWARNINGS": "ignore:The `airflow",
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "false",
         }
