@@ -25,6 +25,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: ROOT / "tests" / "platform" not in item.path.parents)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _forget_tracking_server() -> Iterator[None]:
+    """MLflow keeps the address it was told for the whole process; a module's ends with it."""
+    yield
+    if mlflow := sys.modules.get("mlflow"):
+        mlflow.set_tracking_uri(None)
+
+
 @pytest.fixture(scope="session")
 def real_rows() -> pd.DataFrame:
     """Two thousand real observations with their classes, from all over the dataset."""
