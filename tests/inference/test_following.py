@@ -292,7 +292,8 @@ def test_two_workers_share_one_follower_and_their_figures(
 ) -> None:
     to_production("2")
     service = serve(WEB_CONCURRENCY="2")
-    wait_until(lambda: answers(f"{service.address}/ready"), 60)
+    # One worker may have the model before the other: ask often enough to meet both.
+    wait_until(lambda: all(service.serves("2") for _ in range(20)), 60)
     with Load(service.address, rows) as load:
         to_production("1")
         wait_until(lambda: all(service.serves("1") for _ in range(20)), 30)
