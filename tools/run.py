@@ -21,7 +21,9 @@ from tools.progress import Ended, NoProgress, Prediction, Progress
 def main() -> int:
     """Run the platform; return 0 if it answered a prediction before it was stopped."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--smoke", action="store_true", help="start empty, stop once it has predicted and every search has ended")
+    parser.add_argument(
+        "--smoke", action="store_true", help="start empty, stop after a prediction and the searches"
+    )
     parser.add_argument("--state", type=Path, help="folder of the state")
     arguments = parser.parse_args()
     state = arguments.state or ROOT / ".local" / ("smoke" if arguments.smoke else "state")
