@@ -118,7 +118,12 @@ class Running:
         return requests.get(f"{self.address}{path}", timeout=10).json()
 
     def serves(self, version: str) -> bool:
-        return answers(f"{self.address}/ready") and self.get("/ready")["model_version"] == version
+        # One request: the next may meet another worker.
+        try:
+            ready = requests.get(f"{self.address}/ready", timeout=2)
+        except requests.RequestException:
+            return False
+        return ready.ok and ready.json()["model_version"] == version
 
 
 class Load:
