@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from dotenv import dotenv_values
 from honcho.environ import parse_procfile
 from honcho.manager import Manager
 
@@ -21,7 +22,6 @@ DEFAULT_PORTS = {"mlflow": 5000, "data-api": 8001, "airflow": 8080, "inference":
 AIRFLOW_USER = "admin"
 AIRFLOW_PASSWORD = "admin"  # noqa: S105  the known default, reachable from this machine alone
 
-_TASKS_AT_ONCE = 4
 _END_SECONDS = 5.0
 _CENSUS_SECONDS = 1.0
 
@@ -164,7 +164,10 @@ class Processes:
     def environment(self) -> dict[str, str]:
         """Return the environment of the services."""
         airflow, mlflow = self.state / "airflow", self.address("mlflow")
-        return os.environ | {
+        return {
+            **os.environ,
+            **_told("airflow"),
+            **_told("mlflow"),
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
             "PYTHONUNBUFFERED": "1",
@@ -179,35 +182,22 @@ class Processes:
             "AIRFLOW_PUBLIC_URL": self.address("airflow"),
             "MLFLOW_PUBLIC_URL": mlflow,
             "MLFLOW_TRACKING_URI": mlflow,
-            "MLFLOW_DISABLE_TELEMETRY": "true",
-            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-            "MLFLOW_UV_AUTO_DETECT": "false",
-            "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-            "GIT_PYTHON_REFRESH": "quiet",
             "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "false",
             "AIRFLOW_HOME": str(airflow),
             "AIRFLOW__API__BASE_URL": self.address("airflow"),
             "AIRFLOW__API__HOST": "127.0.0.1",
             "AIRFLOW__API__PORT": str(self.ports["airflow"]),
-            "AIRFLOW__API__WORKERS": "1",
-            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "false",
             "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "airflow" / "dags"),
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.address('airflow')}/execution/",
-            "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
-            "AIRFLOW__CORE__PARALLELISM": str(_TASKS_AT_ONCE),
-            # LocalExecutor takes all it is given, in order of arrival; only a pool lets tasks of
-            # higher priority go first.
-            "AIRFLOW__CORE__DEFAULT_POOL_TASK_SLOT_COUNT": str(_TASKS_AT_ONCE),
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self.airflow_passwords),
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{AIRFLOW_USER}:admin",
-            # Every task would import these for seconds; its parent does it once for all.
-            "AIRFLOW__SCHEDULER__MP_START_METHOD": "forkserver",
-            "AIRFLOW__CORE__MP_FORKSERVER_PRELOAD": "airflow.sdk,covertype.jobs",
-            "AIRFLOW__EXECUTION_API__JWT_EXPIRATION_TIME": "3600",
-            # skops looks at every loaded module, where Airflow's old names warn a thousand times.
-            "PYTHONWARNINGS": "ignore:The `airflow",
-            "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "false",
         }
+
+
+def _told(program: str) -> dict[str, str]:
+    """Return what a program is told in containers too."""
+    values = dotenv_values(ROOT / program / f"{program}.env")
+    return {name: value for name, value in values.items() if value is not None}
 
 
 class _Manager(Manager):  # type: ignore[misc]  # honcho has no types

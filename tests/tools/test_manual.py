@@ -16,6 +16,7 @@ from tools.passwords import read_variables
 
 MANUAL = read_variables(ROOT / ".env.example")
 COMPOSE = (ROOT / "docker-compose.yaml").read_text()
+TOLD = "".join((ROOT / name).read_text() for name in ("airflow/airflow.env", "mlflow/mlflow.env"))
 
 INSIDE = {"DATA_API_URL"}
 """Whose default in the containers is another one; the manual says it in words."""
@@ -31,8 +32,8 @@ def test_every_setting_is_in_the_manual_with_its_default(settings: type[BaseSett
         assert MANUAL.get(name.upper()) == _shown(field.default), name.upper()
 
 
-def test_every_variable_of_the_compose_file_is_in_the_manual_with_its_default() -> None:
-    config = re.sub(r"^\s*#.*$", "", COMPOSE, flags=re.MULTILINE)
+def test_every_variable_of_the_containers_is_in_the_manual_with_its_default() -> None:
+    config = re.sub(r"^\s*#.*$", "", COMPOSE + TOLD, flags=re.MULTILINE)
     used = dict(_variables(config))
     assert used.keys() <= MANUAL.keys()
     for name, default in used.items():
