@@ -33,6 +33,8 @@ from inference.store import CARD_FILE, ModelStore
 
 log = logging.getLogger("inference.follower")
 
+_NICENESS = 5
+
 
 class Follower:
     """Brings the version in Production into the store, once it is proven."""
@@ -158,6 +160,8 @@ def _first_line(error: Exception) -> str:
 def main() -> None:
     """Follow Production until standard input ends."""
     log_to_stderr()
+    # Those who ask for predictions come first, where there is one core for both.
+    os.nice(_NICENESS)
     settings = ServingSettings()
     # Its own retries would hide for minutes that the registry is away; this loop is the retry.
     os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "1"
