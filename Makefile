@@ -12,7 +12,7 @@ RUN := $(UV) run --no-sync
 # Many processes start at once: compiling every module on installation beats each of them doing so.
 export UV_COMPILE_BYTECODE := 1
 
-.PHONY: help install run smoke bench bench-serving load up down logs secrets doctor test test-browser test-compose lint
+.PHONY: help install run smoke bench bench-serving bench-connections load up down logs secrets doctor test test-browser test-compose lint
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -32,10 +32,13 @@ run: install ## Start the whole platform on this machine; Ctrl-C ends it
 smoke: install ## Run from an empty state to the first prediction, then stop
 	@$(RUN) python -m tools.run --smoke
 
-bench: bench-serving ## Run all benchmarks
+bench: bench-serving bench-connections ## Run all benchmarks
 
 bench-serving: install ## Measure the inference service beside other ways to serve; to docs/benchmarks.md
 	@$(RUN) python -m benchmarks.serving
+
+bench-connections: install ## Measure it with 10,000 connections at once; to docs/benchmarks.md
+	@$(RUN) python -m benchmarks.connections
 
 # LOCUST_ARGS= gives its web page instead, on http://127.0.0.1:8089
 LOAD_URL ?= http://127.0.0.1:8000

@@ -9,6 +9,7 @@ import asyncio
 import json
 import resource
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast
@@ -17,6 +18,7 @@ import numpy as np
 import uvloop
 
 _CONNECT_TRIES = 20
+_PATIENCE = 120.0
 
 
 @dataclass(frozen=True)
@@ -44,18 +46,17 @@ class _Connection(asyncio.Protocol):
         self._buffer = b""
         self._sent = 0.0
         self._transport: asyncio.Transport | None = None
+        self.first_answer = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are none of asyncio's by type.
         self._transport = cast(asyncio.Transport, transport)
         self._run.open += 1
-        self._run.most_open = max(self._run.most_open, self._run.open)
 
-    def start(self) -> None:
-        self._ask()
-
-    def _ask(self) -> None:
-        assert self._transport is not None
+    def ask(self) -> None:
+        # The server may have closed it for its idleness, while others were opened.
+        if self._transport is None or self._transport.is_closing():
+            return
         requests = self._run.requests
         self._sent = time.perf_counter()
         self._transport.write(requests[self._number % len(requests)])
@@ -71,14 +72,16 @@ class _Connection(asyncio.Protocol):
         if len(self._buffer) < head + 4 + length:
             return
         now = time.perf_counter()
-        if self._buffer.startswith(b"HTTP/1.1 200"):
-            self._run.latencies.append(now - self._sent)
-        else:
+        if not self._buffer.startswith(b"HTTP/1.1 200"):
             self._run.failures += 1
+        elif self.first_answer.is_set():
+            self._run.latencies.append(now - self._sent)
         self._buffer = b""
         self._sent = 0.0
-        if now < self._run.deadline and len(self._run.latencies) < self._run.most:
-            self._ask()
+        if not self.first_answer.is_set():
+            self.first_answer.set()
+        elif now < self._run.deadline and len(self._run.latencies) < self._run.most:
+            self.ask()
         else:
             self._close()
 
@@ -89,6 +92,7 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         if self._sent:
             self._run.failures += 1
+        self.first_answer.set()
         self._run.open -= 1
         if self._run.open == 0:
             self._run.finished.set()
@@ -103,7 +107,6 @@ class _Run:
         self.latencies: list[float] = []
         self.failures = 0
         self.open = 0
-        self.most_open = 0
         self.finished = asyncio.Event()
 
     async def connect(self, host: str, port: int, number: int) -> _Connection | None:
@@ -124,28 +127,38 @@ class _Run:
 async def load(
     host: str, port: int, requests: list[bytes], connections: int, seconds: float, most: int
 ) -> Result:
-    """Open the connections, then ask on all of them until the time or `most` is reached."""
+    """Open the connections, then ask on all of them until the time or `most` is reached.
+
+    A connection counts as open when it was answered once: until then it may only wait to be
+    accepted.
+    """
     run = _Run(requests, seconds, most)
     pace = asyncio.Semaphore(256)
 
     async def open_one(number: int) -> _Connection | None:
         async with pace:
-            return await run.connect(host, port, number)
+            connection = await run.connect(host, port, number)
+            if connection is not None:
+                connection.ask()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(connection.first_answer.wait(), _PATIENCE)
+            return connection
 
     made = await asyncio.gather(*(open_one(number) for number in range(connections)))
+    opened = run.open
     start = time.perf_counter()
     run.deadline = start + seconds
     for connection in made:
         if connection is not None:
-            connection.start()
+            connection.ask()
     try:
-        await asyncio.wait_for(run.finished.wait(), seconds + 120)
+        await asyncio.wait_for(run.finished.wait(), seconds + _PATIENCE)
     except TimeoutError:
         run.failures += run.open
     elapsed = time.perf_counter() - start
     latencies = np.array(run.latencies or [float("nan")]) * 1000
     return Result(
-        connections=run.most_open,
+        connections=opened,
         requests=len(run.latencies),
         failures=run.failures,
         seconds=elapsed,

@@ -1,12 +1,15 @@
 """Servers of a benchmark: an MLflow with one forest in Production, and whatever is measured."""
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +20,7 @@ import pandas as pd
 import psutil
 import requests
 
+from benchmarks.client import Result
 from covertype.contract import FEATURE_NAMES, QUANTITY_NAMES
 from covertype.estimators import build
 from covertype.promotion import register
@@ -24,10 +28,14 @@ from covertype.registry import to_production
 from covertype.searches import FOREST
 from covertype.tracking import log_model
 from covertype.training import TrainingSet
+from covertype.versions import MODEL_NAME
 
 ROOT = Path(__file__).parents[1]
 _DATA = ROOT / "data-api" / "covertype.parquet"
 _START_SECONDS = 120
+_ROWS = 58_101
+_PARAMETERS = {"n_estimators": 100, "max_depth": None}
+MODEL = f"{_PARAMETERS['n_estimators']} trees without a depth limit, trained on {_ROWS:,} rows"
 
 
 @dataclass(frozen=True)
@@ -95,7 +103,7 @@ def server(
                 **environment,
             },
             start_new_session=True,
-            preexec_fn=(lambda: os.sched_setaffinity(0, cores)) if cores else None,
+            preexec_fn=_on(cores),
         )
     try:
         _wait(f"http://127.0.0.1:{port}{ready}", process, log)
@@ -126,8 +134,46 @@ def _wait(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
     raise RuntimeError(f"{address} did not become ready:\n{log.read_text()[-2000:]}")
 
 
+@dataclass(frozen=True)
+class Production:
+    """A forest in Production: its files, requests of it, and the environment that finds it.
+
+    `bodies` are 2,000 different real observations for `/predict`, a line each; `observed` are the
+    same as rows.
+    """
+
+    folder: Path
+    model: Path
+    bodies: Path
+    observed: list[list[object]]
+    environment: dict[str, str]
+
+
 @contextmanager
-def registry(folder: Path) -> Iterator[str]:
+def production() -> Iterator[Production]:
+    """Run an MLflow with one forest in Production, all of it gone at the end."""
+    warnings.filterwarnings("ignore", message=".*integer column", category=UserWarning)
+    os.environ.setdefault("MLFLOW_UV_AUTO_DETECT", "false")
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        with _registry(folder) as address:
+            print(f"Training {MODEL}", flush=True)
+            version = _add_version(address)
+            to_production(version)
+            model = Path(mlflow.artifacts.download_artifacts(f"models:/{MODEL_NAME}/{version}"))
+            observed = as_sent(observations(2000))
+            bodies = folder / "bodies"
+            bodies.write_text("".join(f'{{"features": {json.dumps(row)}}}\n' for row in observed))
+            environment = {
+                "MLFLOW_TRACKING_URI": address,
+                "MODEL_CACHE_DIR": str(folder / "serving"),
+                "DATASETS_URL": str(folder / "datasets"),
+            }
+            yield Production(folder, model, bodies, observed, environment)
+
+
+@contextmanager
+def _registry(folder: Path) -> Iterator[str]:
     """Run an MLflow server over a folder; yields its address."""
     command = ["mlflow", "server", "--workers", "1", "--host", "127.0.0.1", "--port", "{port}"]
     stores = [
@@ -141,22 +187,42 @@ def registry(folder: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{started.port}"
 
 
-def add_version(
-    address: str, rows: pd.DataFrame, parameters: Mapping[str, object]
-) -> tuple[str, str]:
-    """Train, log and register a forest; return its version and its run."""
+def _add_version(address: str) -> str:
+    """Train, log and register the forest; return its version."""
     mlflow.set_tracking_uri(address)
     mlflow.set_experiment(FOREST.experiment)
-    data = TrainingSet.from_rows(rows)
-    model = build(FOREST, parameters)
+    data = TrainingSet.from_rows(observations(_ROWS))
+    model = build(FOREST, _PARAMETERS)
     model.fit(data.train.observations, data.train.classes)
     with mlflow.start_run() as run:
-        mlflow.log_params(parameters)
+        mlflow.log_params(_PARAMETERS)
         mlflow.log_metric("accuracy", float(model.score(data.test.observations, data.test.classes)))
         log_model(model, FOREST.model_name, data)
-    return register(run.info.run_id), run.info.run_id
+    return register(run.info.run_id)
 
 
-def promote(version: str) -> None:
-    """Put a version in Production."""
-    to_production(version)
+def ask(
+    started: Server,
+    path: str,
+    bodies: Path,
+    connections: int,
+    seconds: float,
+    cores: set[int] | None = None,
+) -> Result:
+    """Run the load generator, on some cores only."""
+    command = [
+        *(sys.executable, "-m", "benchmarks.client", str(started.port), path, str(bodies)),
+        *("--connections", str(connections), "--seconds", str(seconds)),
+    ]
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        check=True,
+        stdout=subprocess.PIPE,
+        preexec_fn=_on(cores),
+    )
+    return Result(**json.loads(done.stdout))
+
+
+def _on(cores: set[int] | None) -> Callable[[], None] | None:
+    return (lambda: os.sched_setaffinity(0, cores)) if cores else None

@@ -1,10 +1,16 @@
 """What was measured, as docs/benchmarks.md: each command replaces its own section."""
 
+import os
+import platform
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from benchmarks.platform import MODEL
 
 if TYPE_CHECKING:
     from benchmarks.serving import Measured
@@ -27,7 +33,6 @@ class Batch:
 class Serving:
     """All that `make bench-serving` measured."""
 
-    facts: dict[str, str]
     ways: Sequence["Measured"]
     batches: Sequence[Batch]
     first_start: float
@@ -46,6 +51,25 @@ def section(title: str, text: str) -> None:
     print(f"\n{new}\nWritten to {PAGE.relative_to(PAGE.parents[1])}")
 
 
+def conditions(command: str) -> str:
+    """Say what was measured when, and on what."""
+    packages = ", ".join(
+        f"{name} {version(name)}"
+        for name in ("scikit-learn", "mlflow", "fastapi", "uvicorn", "numba")
+    )
+    return (
+        f"`{command}`, {datetime.now(UTC).date()}, on {_processor()}, {os.cpu_count()} cores; "
+        f"Python {platform.python_version()}, {packages}. The model: {MODEL}."
+    )
+
+
+def _processor() -> str:
+    cpu = Path("/proc/cpuinfo")
+    lines = cpu.read_text().splitlines() if cpu.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a Markdown table, numbers to the right."""
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
@@ -54,7 +78,6 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def write(measured: Serving) -> None:
     """Write the section of `make bench-serving`."""
-    facts = measured.facts
     connections = list(measured.ways[0].results)
     head = ["served by"]
     for count in connections:
@@ -78,8 +101,7 @@ def write(measured: Serving) -> None:
     ]
     failures = sum(result.failures for way in measured.ways for result in way.results.values())
     text = [
-        f"`make bench-serving`, {facts['when']}, on {facts['machine']}; Python {facts['python']}, "
-        f"{facts['packages']}. The model: {facts['model']}.",
+        conditions("make bench-serving"),
         "One core for the server, one for the load generator (`benchmarks/client.py`), which asks "
         f"2,000 different real observations for {measured.seconds:g} s; uvicorn without its access "
         "log. The prediction log of this service is on. Figures differ from machine to machine: "
