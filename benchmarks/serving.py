@@ -24,6 +24,7 @@ SECONDS = float(os.environ.get("BENCH_SECONDS", "8"))
 CONNECTIONS = (1, 32, 256)
 BATCHES = (1, 100, 10_000, 100_000)
 _TRIES = 3
+_WARM_UP_SECONDS = 10
 _SERVER_CORES, _CLIENT_CORES = {0}, {1}
 
 
@@ -39,7 +40,8 @@ class Measured:
 
 def measure(name: str, started: Server, path: str, bodies: Path) -> Measured:
     """Ask a server by one, 32 and 256 clients."""
-    ask(started, path, bodies, 1, seconds=2, cores=_CLIENT_CORES)
+    # What a server does at its start, beside answering, ends meanwhile.
+    ask(started, path, bodies, 1, _WARM_UP_SECONDS, _CLIENT_CORES)
     measured = Measured(name, started.start_seconds, 0)
     for connections in CONNECTIONS:
         measured.results[connections] = ask(

@@ -1,5 +1,6 @@
 """The application: its life, its routes, and how it refuses."""
 
+import gc
 import json
 import resource
 from collections.abc import AsyncIterator
@@ -30,6 +31,9 @@ def create_app(settings: ServingSettings) -> FastAPI:
         _allow_many_connections()
         service = app.state.service = Service(settings)
         async with service.running():
+            # What was made by now stays: to look through it for garbage would halt all requests.
+            gc.collect()
+            gc.freeze()
             yield
 
     app = FastAPI(title="Covertype", description=_DESCRIPTION, lifespan=life)
