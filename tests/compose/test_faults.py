@@ -5,9 +5,12 @@ import time
 from pathlib import Path
 
 import pytest
+import requests
 
-from tests.compose.stack import SERVERS, Stack, check_kept, digest, wait_for
+from tests.compose.stack import OBSERVATION, SERVERS, Stack, check_kept, digest, wait_for
+from tests.load import Load
 
+AWAY = "can't be used"
 FORESTS = [{"n_estimators": 40 + number, "max_depth": 12} for number in range(6)]
 
 
@@ -111,7 +114,27 @@ def test_upload_outlives_the_kill_of_what_takes_it(
     client.delete_run(run.info.run_id)
 
 
-def test_inference_answers_while_mlflow_and_its_stores_are_down(in_production: Stack) -> None:
+def test_kill_of_mlflow_and_its_stores_costs_those_who_ask_nothing(in_production: Stack) -> None:
+    stack = in_production
+    inference = stack.address("INFERENCE_PORT")
+
+    def registry() -> str:
+        answer = requests.get(f"{inference}/ready", timeout=10)
+        assert answer.status_code == 200
+        return str(answer.json()["registry"])
+
+    with Load(inference, [OBSERVATION["features"]]) as load:
+        stack.kill("mlflow", "mysql", "minio")
+        wait_for("the registry said to be away", lambda: AWAY in registry(), 60, pause=0.3)
+        stack.wait_until_healed()
+        wait_for("the registry back", lambda: AWAY not in registry(), 60)
+    assert not load.failures
+    stack.figures["Predictions while MLflow, MySQL and MinIO were killed"] = (
+        f"{len(load.answers)} in {load.seconds:.0f} s, none failed"
+    )
+
+
+def test_inference_starts_while_mlflow_and_its_stores_are_down(in_production: Stack) -> None:
     stack = in_production
     version = stack.predict().json()["model_version"]
     stack.compose("stop", "mlflow", "mysql", "minio")

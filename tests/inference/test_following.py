@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,10 +28,12 @@ from covertype.storage import Datasets
 from covertype.tracking import log_model
 from covertype.training import TrainingSet
 from covertype.versions import MODEL_NAME
+from tests.load import Load
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*integer column:UserWarning")
 
 FOLLOWED_WITHIN = 10.0
+LOAD_SECONDS = 60.0
 Answers = npt.NDArray[np.float64]
 
 
@@ -126,41 +127,6 @@ class Running:
         return ready.ok and ready.json()["model_version"] == version
 
 
-class Load:
-    """Clients that ask without pause, and keep every answer."""
-
-    def __init__(self, address: str, rows: list[list[object]]) -> None:
-        self._address = f"{address}/predict"
-        self._rows = rows
-        self._stopped = threading.Event()
-        self._threads = [threading.Thread(target=self._ask) for _ in range(4)]
-        self.answers: list[tuple[int, dict[str, Any]]] = []
-        self.failures: list[str] = []
-
-    def _ask(self) -> None:
-        with requests.Session() as session:
-            for number in iter(lambda: len(self.answers) % len(self._rows), None):
-                if self._stopped.is_set():
-                    return
-                try:
-                    body = {"features": self._rows[number]}
-                    response = session.post(self._address, json=body, timeout=10)
-                    response.raise_for_status()
-                    self.answers.append((number, response.json()))
-                except requests.RequestException as error:
-                    self.failures.append(repr(error))
-
-    def __enter__(self) -> "Load":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stopped.set()
-        for thread in self._threads:
-            thread.join()
-
-
 def answers(address: str) -> bool:
     try:
         return requests.get(address, timeout=2).ok
@@ -245,6 +211,7 @@ def test_versions_are_followed_under_load_and_the_broken_one_is_refused(
         health = service.get("/health")
         to_production("6")
         wait_until(lambda: service.serves("6"), 30)
+        wait_until(lambda: load.seconds > LOAD_SECONDS, LOAD_SECONDS)
     assert health["status"] == "degraded"
     assert health["registry"]["refused"]["version"] == "4"
     assert "golden rows otherwise than in training" in health["registry"]["refused"]["reason"]
