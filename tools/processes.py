@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import signal
 import sys
 import threading
@@ -83,9 +84,7 @@ class Processes:
         self._check_ports()
         for folder in ("airflow", "mlflow", "logs"):
             (self.state / folder).mkdir(parents=True, exist_ok=True)
-        if not self.airflow_passwords.exists():
-            self.airflow_passwords.touch(mode=0o600)
-            self.airflow_passwords.write_text(json.dumps({AIRFLOW_USER: AIRFLOW_PASSWORD}))
+        _private(self.airflow_passwords, lambda: json.dumps({AIRFLOW_USER: AIRFLOW_PASSWORD}))
         environment = self.environment()
         procfile = parse_procfile((ROOT / "Procfile").read_text())
         for service, command in procfile.processes.items():
@@ -184,6 +183,10 @@ class Processes:
             "MLFLOW_TRACKING_URI": mlflow,
             "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "false",
             "AIRFLOW_HOME": str(airflow),
+            # The one that Airflow would make by itself is shorter than its library wants.
+            "AIRFLOW__API_AUTH__JWT_SECRET": _private(
+                airflow / "jwt_secret", lambda: secrets.token_hex(64)
+            ),
             "AIRFLOW__API__BASE_URL": self.address("airflow"),
             "AIRFLOW__API__HOST": "127.0.0.1",
             "AIRFLOW__API__PORT": str(self.ports["airflow"]),
@@ -192,6 +195,15 @@ class Processes:
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self.airflow_passwords),
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{AIRFLOW_USER}:admin",
         }
+
+
+def _private(path: Path, make: Callable[[], str]) -> str:
+    """Return what a file holds that we alone can read, made when it is not there."""
+    if not path.exists() or not path.read_text():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(make())
+    return path.read_text()
 
 
 def _told(program: str) -> dict[str, str]:
