@@ -99,3 +99,22 @@ def test_a_service_that_fails_to_start_is_named_with_its_log_and_nothing_is_left
     assert f"broken stopped by itself: see {log}" in ended.stderr
     assert log.read_text() == "no database\n"
     assert not psutil.pid_exists(int(marker.read_text()))
+
+
+@pytest.mark.parametrize(("chosen", "tasks"), [(None, "4"), ("2", "2")])
+def test_airflow_is_told_how_many_tasks_may_run_at_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, chosen: str | None, tasks: str
+) -> None:
+    monkeypatch.delenv("AIRFLOW_PARALLELISM", raising=False)
+    if chosen:
+        monkeypatch.setenv("AIRFLOW_PARALLELISM", chosen)
+    told = Processes(tmp_path).environment()
+    assert told["AIRFLOW__CORE__PARALLELISM"] == tasks
+    assert told["AIRFLOW__CORE__DEFAULT_POOL_TASK_SLOT_COUNT"] == tasks
+
+
+def test_the_key_of_airflows_tokens_is_kept_for_us_alone(tmp_path: Path) -> None:
+    first = Processes(tmp_path).environment()["AIRFLOW__API_AUTH__JWT_SECRET"]
+    assert Processes(tmp_path).environment()["AIRFLOW__API_AUTH__JWT_SECRET"] == first
+    assert len(first) >= 64
+    assert (tmp_path / "airflow" / "jwt_secret").stat().st_mode & 0o777 == 0o600
