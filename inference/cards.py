@@ -40,13 +40,24 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class RegistryReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What the last look at the registry gave."""
+    """What the last look at the registry gave; worth nothing `good_for` seconds after it."""
 
     reachable: bool
     message: str
     checked_at: str
+    good_for: float
     production: str | None = None
     refused: Refusal | None = None
+
+    def as_of_now(self) -> "RegistryReport":
+        """Return the report, or one that says for how long nobody has looked."""
+        age = (datetime.now(UTC) - datetime.fromisoformat(self.checked_at)).total_seconds()
+        if age <= self.good_for:
+            return self
+        message = (
+            f"nobody has looked at the registry for {age:.0f} s: the follower hangs or is down"
+        )
+        return msgspec.structs.replace(self, reachable=False, message=message)
 
 
 def now() -> str:

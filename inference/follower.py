@@ -34,34 +34,41 @@ from inference.store import CARD_FILE, ModelStore
 log = logging.getLogger("inference.follower")
 
 _NICENESS = 5
+_BUSY_SECONDS = 300.0
+"""How long it may take to fetch and prove a version, between two reports."""
 
 
 class Follower:
     """Brings the version in Production into the store, once it is proven."""
 
-    def __init__(self, store: ModelStore) -> None:
+    def __init__(self, store: ModelStore, poll_seconds: float) -> None:
         self.store = store
+        self._good_for = poll_seconds + _BUSY_SECONDS
         self._refused: dict[tuple[str, int], Refusal] = {}
 
     def check(self) -> RegistryReport:
         """Look once at the registry, bring a new version, and report."""
         try:
             version = production_version()
-            report = self._follow(version) if version else self._none()
+            report = (
+                self._follow(version)
+                if version
+                else self._report(f"no version of {MODEL_NAME} is in {STAGE}")
+            )
         except Exception as error:
-            report = RegistryReport(
-                reachable=False,
-                message=f"the registry can't be used: {_first_line(error)}",
-                checked_at=now(),
+            report = self._report(
+                f"the registry can't be used: {_first_line(error)}", reachable=False
             )
         self.store.write_report(report)
         return report
 
-    def _none(self) -> RegistryReport:
+    def _report(self, message: str, *, reachable: bool = True, **facts: Any) -> RegistryReport:
         return RegistryReport(
-            reachable=True,
-            message=f"no version of {MODEL_NAME} is in {STAGE}",
+            reachable=reachable,
+            message=message,
             checked_at=now(),
+            good_for=self._good_for,
+            **facts,
         )
 
     def _follow(self, version: ModelVersion) -> RegistryReport:
@@ -77,13 +84,7 @@ class Follower:
             if refused is None
             else f"version {version.version} is in {STAGE}, but was refused: {refused.reason}"
         )
-        return RegistryReport(
-            reachable=True,
-            message=message,
-            checked_at=now(),
-            production=version.version,
-            refused=refused,
-        )
+        return self._report(message, production=version.version, refused=refused)
 
     def _bring(self, version: ModelVersion, name: str) -> Refusal | None:
         """Fetch, prove and keep a version; return why not, if it is unfit.
@@ -171,7 +172,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     stopped = threading.Event()
     threading.Thread(target=_wait_for_end, args=[stopped], daemon=True).start()
-    follower = Follower(ModelStore(settings.model_cache_dir))
+    follower = Follower(ModelStore(settings.model_cache_dir), settings.registry_poll_seconds)
     said = ""
     while True:
         report = follower.check()

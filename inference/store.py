@@ -80,9 +80,10 @@ class ModelStore:
     def read_report(self) -> RegistryReport | None:
         """Return what the last look at the registry gave, None before the first."""
         try:
-            return msgspec.json.decode(self._report.read_bytes(), type=RegistryReport)
+            report = msgspec.json.decode(self._report.read_bytes(), type=RegistryReport)
         except (FileNotFoundError, msgspec.DecodeError):
             return None
+        return report.as_of_now()
 
 
 def _flush(folder: Path) -> None:

@@ -1,0 +1,44 @@
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from inference.cards import RegistryReport
+from inference.store import ModelStore
+
+
+def report_of(age: float) -> RegistryReport:
+    looked = datetime.now(UTC) - timedelta(seconds=age)
+    return RegistryReport(
+        reachable=True,
+        message="version 3 is in Production",
+        checked_at=looked.isoformat(timespec="seconds"),
+        good_for=60,
+        production="3",
+    )
+
+
+def test_a_report_is_read_as_it_was_written_while_it_is_good(tmp_path: Path) -> None:
+    report = report_of(age=30)
+    ModelStore(tmp_path).write_report(report)
+    assert ModelStore(tmp_path).read_report() == report
+
+
+@pytest.mark.parametrize("age", [62, 100_000])
+def test_a_report_that_nobody_renewed_says_so(tmp_path: Path, age: float) -> None:
+    ModelStore(tmp_path).write_report(report_of(age))
+    read = ModelStore(tmp_path).read_report()
+    assert read is not None
+    assert not read.reachable
+    assert "nobody has looked at the registry for" in read.message
+    assert read.production == "3"
+
+
+def test_there_is_no_report_before_the_first_look(tmp_path: Path) -> None:
+    assert ModelStore(tmp_path).read_report() is None
+
+
+def test_an_unreadable_report_is_none(tmp_path: Path) -> None:
+    store = ModelStore(tmp_path)
+    (tmp_path / "registry.json").write_text('{"reachable": tr')
+    assert store.read_report() is None
