@@ -151,6 +151,8 @@ async def load(
     for connection in made:
         if connection is not None:
             connection.ask()
+    if opened == 0:
+        run.finished.set()
     try:
         await asyncio.wait_for(run.finished.wait(), seconds + _PATIENCE)
     except TimeoutError:
