@@ -11,6 +11,7 @@ import os
 import struct
 import time
 import uuid
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import count
@@ -78,13 +79,17 @@ class PredictionLog:
 
     async def run(self) -> None:
         """Write every few seconds until stopped, then what is left."""
-        while not self._stopped.is_set():
+        last = False
+        while not last:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopped.wait(), self._seconds)
+            # A stop may come during a write, with answers that are not in it.
+            last = self._stopped.is_set()
             self._begin(self._version)
             chunks, self._chunks = self._chunks, []
             if chunks and not await asyncio.to_thread(self._write, chunks):
                 self._chunks = _newest(chunks) + self._chunks
+        _count_lost(self._chunks)
 
     def stop(self) -> None:
         """Let `run` write what is left and end."""
@@ -119,8 +124,15 @@ def _newest(chunks: list[Chunk]) -> list[Chunk]:
         if size <= _WAITING_BYTES:
             kept.append((version, records))
         else:
-            LOGGED.labels("lost").inc(len(records) // _RECORD.itemsize)
+            _count_lost([(version, records)])
     return kept[::-1]
+
+
+def _count_lost(chunks: Iterable[Chunk]) -> None:
+    rows = sum(len(records) for _, records in chunks) // _RECORD.itemsize
+    if rows:
+        LOGGED.labels("lost").inc(rows)
+        log.error("%d predictions are lost to the log", rows)
 
 
 def _table(version: str, records: bytearray | bytes) -> pa.Table:

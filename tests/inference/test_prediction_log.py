@@ -1,6 +1,7 @@
 """The prediction log: whole files, nothing lost at a stop, a bound on what waits."""
 
 import asyncio
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from covertype.contract import CLASSES, FEATURE_NAMES
 from covertype.storage import Datasets, replacing
 from inference import prediction_log
 from inference.codes import to_codes, to_row
+from inference.metrics import LOGGED
 from inference.prediction_log import PredictionLog
 
 Use = Callable[[PredictionLog], None]
@@ -91,6 +93,44 @@ def test_what_a_disk_refuses_is_written_later(
     uses: list[Use] = [lambda log: log.add("1", to_row(rows[0]), 3, 0.5)] * 5
     asyncio.run(used(datasets, *uses, seconds=0.02))
     assert len(read(datasets)) == 5
+
+
+def test_answers_given_while_a_stop_meets_a_write_are_written(
+    datasets: Datasets, rows: list[list[object]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writing, go_on = threading.Event(), threading.Event()
+
+    def slow(path: Path) -> object:
+        writing.set()
+        assert go_on.wait(10)
+        return replacing(path)
+
+    async def stopped_in_a_write() -> None:
+        log = PredictionLog(datasets, 0.01)
+        running = asyncio.create_task(log.run())
+        log.add("1", to_row(rows[0]), 3, 0.5)
+        await asyncio.to_thread(writing.wait, 10)
+        log.add("1", to_row(rows[1]), 4, 0.5)
+        log.stop()
+        go_on.set()
+        await running
+
+    monkeypatch.setattr(prediction_log, "replacing", slow)
+    asyncio.run(stopped_in_a_write())
+    assert read(datasets)["prediction"].tolist() == [3, 4]
+
+
+def test_what_the_last_write_could_not_keep_is_counted_as_lost(
+    datasets: Datasets, rows: list[list[object]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refusing(path: Path) -> object:
+        raise OSError("no space left")
+
+    lost = LOGGED.labels("lost")
+    before = lost._value.get()
+    monkeypatch.setattr(prediction_log, "replacing", refusing)
+    asyncio.run(used(datasets, lambda log: log.add("1", to_row(rows[0]), 3, 0.5)))
+    assert lost._value.get() == before + 1
 
 
 def test_what_waits_is_bounded_and_the_oldest_goes_first(
