@@ -6,15 +6,21 @@ does it, so that each of them answers for all.
 
 import multiprocessing
 import os
+import stat
 import tempfile
 from pathlib import Path
 
+SHARED_FIGURES = "PROMETHEUS_MULTIPROC_DIR"
+"""Names the folder of the workers' figures; read by prometheus_client when it is imported."""
+
 _parent = multiprocessing.parent_process()
-if _parent is not None:
-    # Read by prometheus_client when it is imported.
+if _parent is not None and SHARED_FIGURES not in os.environ:
     _shared = Path(tempfile.gettempdir()) / f"covertype-metrics-{os.getuid()}-{_parent.pid}"
     _shared.mkdir(mode=0o700, exist_ok=True)
-    os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(_shared))
+    _made = _shared.lstat()
+    if not stat.S_ISDIR(_made.st_mode) or _made.st_uid != os.getuid() or _made.st_mode & 0o077:
+        raise RuntimeError(f"{_shared} is not ours alone: remove it, or set {SHARED_FIGURES}")
+    os.environ[SHARED_FIGURES] = str(_shared)
 
 from prometheus_client import (  # noqa: E402
     CollectorRegistry,
@@ -63,14 +69,24 @@ LOGGED = Counter(
 
 def forget_worker() -> None:
     """Take what this worker alone is out of the shared figures, when it ends."""
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+    if SHARED_FIGURES in os.environ:
         mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]
 
 
 def render() -> bytes:
     """Return all figures as Prometheus reads them."""
-    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+    if SHARED_FIGURES not in os.environ:
         return generate_latest(REGISTRY)
+    _forget_the_dead(Path(os.environ[SHARED_FIGURES]))
     together = CollectorRegistry()
     MultiProcessCollector(together)  # type: ignore[no-untyped-call]
     return generate_latest(together)
+
+
+def _forget_the_dead(folder: Path) -> None:
+    """Take workers that were killed out of the shared figures."""
+    for pid in {int(path.stem.rpartition("_")[2]) for path in folder.glob("gauge_live*_*.db")}:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            mark_process_dead(pid)  # type: ignore[no-untyped-call]

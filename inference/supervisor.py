@@ -2,11 +2,14 @@
 
 import fcntl
 import logging
+import os
 import subprocess
 import sys
 import threading
 from pathlib import Path
 from typing import IO
+
+from inference.metrics import SHARED_FIGURES
 
 log = logging.getLogger(__name__)
 
@@ -52,9 +55,13 @@ class FollowerSupervisor:
     def _keep_running(self) -> None:
         pause = _RETRY_SECONDS
         while not self._stopped.is_set():
-            follower = subprocess.Popen(
-                [sys.executable, "-m", "inference.follower"], stdin=subprocess.PIPE
-            )
+            try:
+                follower = _begin()
+            except OSError:
+                log.exception("The follower can't be started")
+                self._stopped.wait(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+                continue
             while follower.poll() is None and not self._stopped.wait(0.5):
                 pass
             if self._stopped.is_set():
@@ -63,6 +70,14 @@ class FollowerSupervisor:
             log.error("The follower ended with %s; started again", follower.returncode)
             self._stopped.wait(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+def _begin() -> "subprocess.Popen[bytes]":
+    # Its figures are none of a worker's.
+    environment = {name: value for name, value in os.environ.items() if name != SHARED_FIGURES}
+    return subprocess.Popen(
+        [sys.executable, "-m", "inference.follower"], stdin=subprocess.PIPE, env=environment
+    )
 
 
 def _end(follower: subprocess.Popen[bytes]) -> None:
