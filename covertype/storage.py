@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from covertype.contract import COLUMNS
+from covertype.contract import COLUMNS, FEATURE_NAMES
 from covertype.validation import REASON
 
 _OLD_HEADER = [str(number) for number in range(len(COLUMNS))]
@@ -21,7 +21,11 @@ _OLD_HEADER = [str(number) for number in range(len(COLUMNS))]
 WIDTH_RULE = f"a row must have {len(COLUMNS)} columns"
 
 _KEPT_SNAPSHOTS = 10
+_SHOWN_TEXT = 500
 _STAMP = "%Y%m%d_%H%M%S"
+
+# A cell of any length is read, to be rejected by its row's rules: one must not stop a whole file.
+csv.field_size_limit(2**31 - 1)
 
 
 @contextmanager
@@ -123,7 +127,7 @@ class Datasets:
         rows = pd.DataFrame.from_dict(good, orient="index", columns=list(COLUMNS), dtype=str)
         misshapen = pd.DataFrame(
             {
-                "text": [",".join(cells) for cells in bad.values()],
+                "text": [",".join(cells)[:_SHOWN_TEXT] for cells in bad.values()],
                 REASON: [f"{WIDTH_RULE}, got {len(cells)}" for cells in bad.values()],
             },
             index=list(bad),
@@ -230,7 +234,10 @@ class Datasets:
         """
         files = (self.root / "predictions").glob("*/*.parquet")
         kept = [file for file in files if file.parent.name >= since.isoformat()]
-        return pd.concat([pd.read_parquet(file) for file in kept] or [pd.DataFrame()])
+        columns = ["time", "model_version", *FEATURE_NAMES, "prediction", "probability"]
+        if not kept:
+            return pd.DataFrame(columns=columns)
+        return pd.concat([pd.read_parquet(file, columns=columns) for file in kept])
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()

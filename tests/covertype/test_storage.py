@@ -114,6 +114,16 @@ def test_rows_of_another_width_are_told_apart_with_their_line(datasets: Datasets
     assert misshapen["text"][2] == ",".join(ROW[:12])
 
 
+def test_a_cell_of_any_length_stops_no_file(datasets: Datasets) -> None:
+    path = datasets.root / "group_1" / "batch_1_20260101_000000.csv"
+    path.parent.mkdir(parents=True)
+    path.write_text("x" * 200_000 + "\n" + ",".join("1" * 13) + "\n" + "9" * 200_000 + ",1" * 12)
+    rows, misshapen = datasets.read_raw("group_1/batch_1_20260101_000000.csv")
+    assert rows.index.tolist() == [2, 3]
+    assert misshapen.index.tolist() == [1]
+    assert len(misshapen["text"].iloc[0]) == 500
+
+
 def test_a_file_that_is_no_text_is_read_without_failing(datasets: Datasets) -> None:
     name = datasets.write_raw(1, 1, MOMENT, [ROW])
     (datasets.root / name).write_bytes(os.urandom(2000).replace(b"\x00", b"x"))
