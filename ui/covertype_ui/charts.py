@@ -4,7 +4,7 @@ Each function returns a Vega-Lite specification and the same in words, for scree
 written out, as building them with Altair takes longer than all the rest of an answer.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -182,7 +182,7 @@ def confusion(counts: Sequence[Sequence[int]]) -> Drawn:
 
 def collection_rows(rows: Mapping[datetime, int]) -> Drawn:
     """Draw how many rows each collection brought."""
-    written = {short_moment(when): number(count) for when, count in rows.items()}
+    written = {when: number(count) for when, count in zip(_named(rows), rows.values(), strict=True)}
     spec = {
         "height": 260,
         "data": {
@@ -211,13 +211,13 @@ def class_shares(counts: Mapping[datetime, Sequence[int]]) -> Drawn:
     names = [class_name(label) for label in CLASSES]
     parts: list[dict[str, Any]] = [
         {
-            "when": short_moment(when),
+            "when": when,
             "name": name,
             "order": order,
             "share": count / max(sum(line), 1),
             "percent": percent(count / max(sum(line), 1)),
         }
-        for when, line in counts.items()
+        for when, line in zip(_named(counts), counts.values(), strict=True)
         for order, (name, count) in enumerate(zip(names, line, strict=True))
     ]
     spec = {
@@ -257,6 +257,16 @@ def _tooltip(field: str, title: Phrase) -> Spec:
 
 def _either(test: str, value: str, other: str) -> Spec:
     return {"condition": {"test": test, "value": value}, "value": other}
+
+
+def _named(moments: Iterable[datetime]) -> list[str]:
+    """Return a name for each moment, with as much of it as tells it from those before."""
+    names: list[str] = []
+    for moment in moments:
+        short = short_moment(moment)
+        longer = (short, f"{short}:{moment:%S}", moment.isoformat())
+        names.append(next((name for name in longer if name not in names), longer[-1]))
+    return names
 
 
 def _moments() -> Spec:
