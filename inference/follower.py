@@ -10,6 +10,8 @@ import signal
 import sys
 import tempfile
 import threading
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +31,27 @@ from inference.log import log_to_stderr
 from inference.predictors import prove_equal, save_arrays
 from inference.serving import ServedModel
 from inference.settings import ServingSettings
-from inference.store import CARD_FILE, ModelStore
+from inference.store import CARD_FILE, ModelStore, version_of
 
 log = logging.getLogger("inference.follower")
 
 _NICENESS = 5
+_FIRST_PAUSE, _LONGEST_PAUSE = 4.0, 60.0
 _BUSY_SECONDS = 300.0
 """How long it may take to fetch and prove a version, between two reports."""
+
+
+_Key = tuple[str, int]
+"""A version's folder, and when it was moved to where it is."""
+
+
+@dataclass(frozen=True)
+class _Unfetched:
+    """Why a version could not be fetched, and when it is tried again."""
+
+    reason: str
+    pause: float
+    again_at: float
 
 
 class Follower:
@@ -44,23 +60,40 @@ class Follower:
     def __init__(self, store: ModelStore, poll_seconds: float) -> None:
         self.store = store
         self._good_for = poll_seconds + _BUSY_SECONDS
-        self._refused: dict[tuple[str, int], Refusal] = {}
+        self._refused: dict[_Key, Refusal] = {}
+        self._unfetched: dict[_Key, _Unfetched] = {}
+        self._proven = self._proven_before()
 
     def check(self) -> RegistryReport:
         """Look once at the registry, bring a new version, and report."""
         try:
             version = production_version()
-            report = (
-                self._follow(version)
-                if version
-                else self._report(f"no version of {MODEL_NAME} is in {STAGE}")
-            )
+            report = self._follow(version) if version else self._report(self._nothing())
         except Exception as error:
             report = self._report(
                 f"the registry can't be used: {_first_line(error)}", reachable=False
             )
         self.store.write_report(report)
         return report
+
+    def _proven_before(self) -> str | None:
+        """Return the kept version, unless its folder was damaged: then it is fetched again."""
+        name = self.store.current
+        if name is not None:
+            try:
+                ServedModel.load(self.store.folder(name), self.store.compiled)
+            except Exception as error:
+                log.warning("The kept version %s can't be loaded: %s", version_of(name), error)
+                return None
+        return name
+
+    def _nothing(self) -> str:
+        message = f"no version of {MODEL_NAME} is in {STAGE}"
+        if self._proven is None:
+            return message
+        return (
+            f"{message}: version {version_of(self._proven)}, the last that was, goes on answering"
+        )
 
     def _report(self, message: str, *, reachable: bool = True, **facts: Any) -> RegistryReport:
         return RegistryReport(
@@ -74,17 +107,33 @@ class Follower:
     def _follow(self, version: ModelVersion) -> RegistryReport:
         name = f"{version.version}-{version.run_id}"
         key = (name, int(version.last_updated_timestamp))
-        if name != self.store.current and key not in self._refused:
-            refusal = self._bring(version, name)
-            if refusal is not None:
-                self._refused[key] = refusal
+        if name != self._proven and key not in self._refused:
+            self._try(version, name, key)
+        message = f"version {version.version} is in {STAGE}"
         refused = self._refused.get(key)
-        message = (
-            f"version {version.version} is in {STAGE}"
-            if refused is None
-            else f"version {version.version} is in {STAGE}, but was refused: {refused.reason}"
-        )
+        if refused is not None:
+            message += f", but was refused: {refused.reason}"
+        elif key in self._unfetched:
+            message += f", but can't be fetched yet: {self._unfetched[key].reason}"
         return self._report(message, production=version.version, refused=refused)
+
+    def _try(self, version: ModelVersion, name: str, key: _Key) -> None:
+        """Bring a version, unless the last try is too short ago."""
+        former = self._unfetched.get(key)
+        if former is not None and time.monotonic() < former.again_at:
+            return
+        try:
+            refusal = self._bring(version, name)
+        except (MlflowException, RequestException, OSError) as error:
+            pause = min(2 * former.pause, _LONGEST_PAUSE) if former else _FIRST_PAUSE
+            again_at = time.monotonic() + pause
+            self._unfetched = {key: _Unfetched(_first_line(error), pause, again_at)}
+            return
+        self._unfetched = {}
+        if refusal is None:
+            self._proven = name
+        else:
+            self._refused[key] = refusal
 
     def _bring(self, version: ModelVersion, name: str) -> Refusal | None:
         """Fetch, prove and keep a version; return why not, if it is unfit.

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,11 +12,12 @@ from covertype.contract import QUANTITY_NAMES
 from inference.cards import Card, Refusal, now
 from inference.metrics import MODEL_VERSION, REGISTRY_REACHABLE, RELOADS
 from inference.predictors import Predictor, open_predictor, prove
-from inference.store import CARD_FILE, ModelStore
+from inference.store import CARD_FILE, ModelStore, version_of
 
 log = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 0.25
+_RETRY_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Serving:
         self.model: ServedModel | None = None
         self.failure: str | None = None
         self._taken: str | None = None
+        self._again_at = 0.0
         self._refused: Refusal | None = None
 
     def look(self) -> None:
@@ -65,17 +68,18 @@ class Serving:
             self._refused = refused
             RELOADS.labels("refused").inc(refused is not None)
         name = self.store.current
-        if name is None or name == self._taken:
+        if name is None or name == self._taken or time.monotonic() < self._again_at:
             return
-        self._taken = name
         try:
             self.model = ServedModel.load(self.store.folder(name), self.store.compiled)
         except Exception as error:
-            self.failure = f"the kept version {name.split('-')[0]} can't be loaded: {error}"
+            self.failure = f"the kept version {version_of(name)} can't be loaded: {error}"
+            self._again_at = time.monotonic() + _RETRY_SECONDS
             RELOADS.labels("failed").inc()
             log.exception("%s", self.failure)
         else:
             self.failure = None
+            self._taken = name
             RELOADS.labels("taken over").inc()
             MODEL_VERSION.set(float(self.model.card.version))
             log.info("Answering with version %s", self.model.card.version)

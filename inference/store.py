@@ -25,6 +25,11 @@ CARD_FILE = "card.json"
 _KEPT_VERSIONS = 2
 
 
+def version_of(name: str) -> str:
+    """Return the version that a folder of this name holds."""
+    return name.split("-")[0]
+
+
 class ModelStore:
     """The models under one folder, which is made when it is missing."""
 

@@ -26,12 +26,13 @@ async def health(service: CurrentService) -> dict[str, Any]:
     """Say that the process is alive, what answers, and what the last look at the registry gave."""
     serving = service.serving
     report = serving.store.read_report()
+    version = serving.model.card.version if serving.model else None
     fine = serving.failure is None and (
-        report is None or (report.reachable and report.refused is None)
+        report is None or (report.reachable and report.production == version)
     )
     return {
         "status": "ok" if fine else "degraded",
-        "model_version": serving.model.card.version if serving.model else None,
+        "model_version": version,
         "failure": serving.failure,
         "registry": msgspec.to_builtins(report) if report else None,
     }

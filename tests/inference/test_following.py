@@ -30,7 +30,10 @@ from covertype.training import TrainingSet
 from covertype.versions import MODEL_NAME
 from tests.load import Load
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*integer column:UserWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*integer column:UserWarning"),
+    pytest.mark.filterwarnings("ignore:.*stages:FutureWarning"),
+]
 
 FOLLOWED_WITHIN = 10.0
 LOAD_SECONDS = 60.0
@@ -97,9 +100,10 @@ class Running:
         self.address = f"http://127.0.0.1:{port}"
         self.log = folder / "service.log"
         self.datasets = folder / "datasets"
+        self.models = folder / "models"
         environment = os.environ | {
             "MLFLOW_TRACKING_URI": registry,
-            "MODEL_CACHE_DIR": str(folder / "models"),
+            "MODEL_CACHE_DIR": str(self.models),
             "DATASETS_URL": str(self.datasets),
             "REGISTRY_TIMEOUT_SECONDS": "2",
             **settings,
@@ -117,6 +121,14 @@ class Running:
 
     def get(self, path: str) -> Any:
         return requests.get(f"{self.address}{path}", timeout=10).json()
+
+    def figure(self, name: str) -> float:
+        """Return one figure of all workers, 0 before its first."""
+        try:
+            text = requests.get(f"{self.address}/metrics", timeout=2).text
+        except requests.RequestException:
+            return 0
+        return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name))
 
     def serves(self, version: str) -> bool:
         # One request: the next may meet another worker.
@@ -259,16 +271,42 @@ def test_the_last_good_model_answers_at_a_start_without_registry(
         assert response.json()["model_version"] == "3"
 
 
+def test_a_damaged_kept_version_is_fetched_again(registry: Registry, serve: Serve) -> None:
+    to_production("3")
+    first = serve()
+    wait_until(lambda: first.serves("3"), 60)
+    first.stop()
+    (card,) = first.models.glob("versions/3-*/card.json")
+    card.write_bytes(card.read_bytes()[:100])
+    second = serve()
+    wait_until(lambda: second.serves("3"), 60)
+    assert "kept version 3 can't be loaded" in second.log.read_text()
+    wait_until(lambda: second.get("/health")["status"] == "ok", 30)
+
+
+def test_the_last_version_goes_on_when_none_is_in_production_and_says_so(
+    registry: Registry, serve: Serve
+) -> None:
+    to_production("1")
+    service = serve()
+    wait_until(lambda: service.serves("1"), 60)
+    client = MlflowClient(registry.address)
+    client.transition_model_version_stage(MODEL_NAME, "1", "Archived")
+    wait_until(lambda: service.get("/health")["status"] == "degraded", 30)
+    assert service.serves("1")
+    assert "version 1, the last that was, goes on answering" in service.get("/ready")["registry"]
+
+
 def test_two_workers_share_one_follower_and_their_figures(
     registry: Registry, serve: Serve, rows: list[list[object]]
 ) -> None:
     to_production("2")
     service = serve(WEB_CONCURRENCY="2")
-    # One worker may have the model before the other: ask often enough to meet both.
-    wait_until(lambda: all(service.serves("2") for _ in range(20)), 60)
+    # One worker may have the model before the other.
+    wait_until(lambda: service.figure('covertype_reloads_total{result="taken over"}') == 2, 60)
     with Load(service.address, rows) as load:
         to_production("1")
-        wait_until(lambda: all(service.serves("1") for _ in range(20)), 30)
+        wait_until(lambda: service.figure('covertype_reloads_total{result="taken over"}') == 4, 30)
     assert not load.failures
     followers = subprocess.run(
         ["pgrep", "-g", str(service.process.pid), "-f", "inference.follower"],
@@ -277,13 +315,9 @@ def test_two_workers_share_one_follower_and_their_figures(
         check=True,
     )
     assert len(followers.stdout.split()) == 1
-    text = requests.get(f"{service.address}/metrics", timeout=10).text
-    counted = [
-        float(line.split()[-1])
-        for line in text.splitlines()
-        if line.startswith("covertype_requests_total") and 'route="/predict"' in line
-    ]
-    assert sum(counted) == len(load.answers)
+    asked = 'covertype_requests_total{route="/predict",status="200"}'
+    assert service.figure(asked) == len(load.answers)
+    assert service.figure("covertype_registry_reachable") == 1
 
 
 def test_a_normal_stop_loses_no_answer_and_leaves_no_process(

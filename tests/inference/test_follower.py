@@ -1,0 +1,102 @@
+"""What the follower does with a version that it can't fetch at once."""
+
+import shutil
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from mlflow.entities.model_registry import ModelVersion
+from sklearn.pipeline import Pipeline
+
+from inference import follower
+from inference.follower import Follower
+from inference.store import ModelStore
+from tests.inference.conftest import Keep
+
+VERSION = ModelVersion("BestModelRF", "7", 0, last_updated_timestamp=1, run_id="run7")
+AWAY = OSError("connection refused\nand a long story")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ModelStore:
+    return ModelStore(tmp_path / "models")
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time, which stands still until the test moves it on."""
+    now = [1000.0]
+    monkeypatch.setattr("inference.follower.time.monotonic", lambda: now[0])
+    monkeypatch.setattr(follower, "production_version", lambda: VERSION)
+    return now
+
+
+def test_a_version_that_cannot_be_fetched_is_said_so_and_tried_again_at_growing_pauses(
+    store: ModelStore, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[float] = []
+
+    def refuse(*_: object) -> None:
+        tried.append(clock[0])
+        raise AWAY
+
+    monkeypatch.setattr(follower, "_fetch", refuse)
+    followed = Follower(store, 5)
+    for _ in range(200):
+        report = followed.check()
+        clock[0] += 1
+    assert report.reachable
+    assert report.production == "7"
+    assert report.refused is None
+    assert report.message == (
+        "version 7 is in Production, but can't be fetched yet: connection refused"
+    )
+    pauses = [after - before for before, after in pairwise(tried)]
+    assert pauses == [4, 8, 16, 32, 60, 60]
+
+
+def test_a_version_that_can_be_fetched_again_answers(
+    store: ModelStore,
+    clock: list[float],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    forest: Pipeline,
+    keep: Keep,
+) -> None:
+    ready = ModelStore(tmp_path / "elsewhere")
+    keep(ready, "7", forest)
+    files = ready.folder(str(ready.current))
+    errors = iter([AWAY])
+
+    def fetch(_: ModelVersion, folder: Path) -> None:
+        for error in errors:
+            raise error
+        for name in ("card.json", "model.skops"):
+            shutil.copy(files / name, folder / name)
+
+    monkeypatch.setattr(follower, "_fetch", fetch)
+    followed = Follower(store, 5)
+    assert "can't be fetched" in followed.check().message
+    clock[0] += 10
+    assert followed.check().message == "version 7 is in Production"
+    assert store.current == "7-run7"
+
+
+def test_a_kept_version_that_is_damaged_is_fetched_again(
+    store: ModelStore,
+    clock: list[float],
+    monkeypatch: pytest.MonkeyPatch,
+    forest: Pipeline,
+    keep: Keep,
+) -> None:
+    keep(store, "7", forest)
+    (store.folder(str(store.current)) / "card.json").write_text("{")
+    fetched: list[str] = []
+
+    def refuse(version: ModelVersion, _: Path) -> None:
+        fetched.append(version.version)
+        raise AWAY
+
+    monkeypatch.setattr(follower, "_fetch", refuse)
+    Follower(store, 5).check()
+    assert fetched == ["7"]
