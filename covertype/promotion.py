@@ -2,18 +2,15 @@
 
 import logging
 from dataclasses import dataclass
-from pathlib import Path
 
-import mlflow
 import numpy as np
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from sklearn.metrics import accuracy_score
 
 from covertype.contract import CLASSES
-from covertype.models import load_model
 from covertype.registry import production_version, to_production
-from covertype.tracking import model_uri
+from covertype.tracking import fetch_model, model_uri
 from covertype.training import Part
 from covertype.versions import (
     ACCURACY,
@@ -68,8 +65,7 @@ def run_of(version: str) -> str:
 
 def accuracy_of(version: str, part: Part) -> float:
     """Score a registered version on observations of known classes."""
-    folder = mlflow.artifacts.download_artifacts(f"models:/{MODEL_NAME}/{version}")
-    model = load_model(Path(folder))
+    model = fetch_model(f"models:/{MODEL_NAME}/{version}")
     return float(accuracy_score(part.classes, model.predict(part.observations)))
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import pickle
+import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -165,10 +166,16 @@ def best_run(run_ids: Sequence[str]) -> Run:
 
 def save_model(run: Run, path: Path) -> Path:
     """Write a run's model as a pickle, for people; the platform never loads it."""
-    model = load_model(Path(mlflow.artifacts.download_artifacts(model_uri(run))))
+    model = fetch_model(model_uri(run))
     with replacing(path) as temporary:
         temporary.write_bytes(pickle.dumps(model))
     return path
+
+
+def fetch_model(uri: str) -> Pipeline:
+    """Load the model at an address of MLflow's; nothing of it stays on the disk."""
+    with tempfile.TemporaryDirectory() as folder:
+        return load_model(Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder)))
 
 
 def model_uri(run: Run) -> str:
