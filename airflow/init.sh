@@ -3,6 +3,6 @@
 # Safe to run at every start.
 set -eu
 airflow db migrate
-airflow users create --username admin --password "$AIRFLOW_ADMIN_PASSWORD" --role Admin \
+airflow users create --username admin --password="$AIRFLOW_ADMIN_PASSWORD" --role Admin \
     --firstname Admin --lastname Admin --email admin@localhost
-airflow users reset-password --username admin --password "$AIRFLOW_ADMIN_PASSWORD"
+airflow users reset-password --username admin --password="$AIRFLOW_ADMIN_PASSWORD"
