@@ -20,7 +20,10 @@ def main() -> None:
     except ClientError as error:
         if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
             raise
-        client.create_bucket(Bucket=bucket)
+        region = client.meta.region_name
+        # Amazon wants to be told every region but its first one, which it refuses to be told.
+        elsewhere = {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        client.create_bucket(Bucket=bucket, **({} if region == "us-east-1" else elsewhere))
         print(f"Bucket {bucket} made")
     else:
         print(f"Bucket {bucket} is there")
