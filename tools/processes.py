@@ -81,7 +81,7 @@ class Processes:
         CannotStart
             If a port is in use.
         """
-        self._check_ports()
+        self.check_ports()
         for folder in ("airflow", "mlflow", "logs"):
             (self.state / folder).mkdir(parents=True, exist_ok=True)
         _private(self.airflow_passwords, lambda: json.dumps({AIRFLOW_USER: AIRFLOW_PASSWORD}))
@@ -146,10 +146,22 @@ class Processes:
             _signal(process.kill)
         psutil.wait_procs(left, timeout=_END_SECONDS)
 
-    def _check_ports(self) -> None:
+    def check_ports(self) -> None:
+        """Look for services whose port something else listens on.
+
+        Raises
+        ------
+        CannotStart
+            If there is one.
+        """
+        try:
+            connections = psutil.net_connections("tcp")
+        except psutil.AccessDenied:
+            # Some systems tell root alone; the service itself then says that its port is in use.
+            return
         listening = {
             connection.laddr.port: connection.pid
-            for connection in psutil.net_connections("tcp")
+            for connection in connections
             if connection.status == psutil.CONN_LISTEN and connection.laddr
         }
         for service, port in self.ports.items():

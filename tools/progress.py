@@ -39,6 +39,10 @@ class NoProgress(Exception):
     """The platform did not get to its next step; the message says which, and where to look."""
 
 
+class NotUp(NoProgress):
+    """A service did not come up."""
+
+
 class Ended(Exception):
     """The platform is being stopped, so there is nothing more to tell."""
 
@@ -119,7 +123,7 @@ class Progress:
                     self._tell(f"{service} is up at {self._processes.address(service)}")
             if waiting and time.monotonic() - self._start > _START_SECONDS:
                 service = next(iter(waiting))
-                raise NoProgress(
+                raise NotUp(
                     f"{service} did not come up in {_START_SECONDS} s: "
                     f"see {self._processes.log(service)}"
                 )

@@ -15,7 +15,7 @@ from tools.processes import (
     CannotStart,
     Processes,
 )
-from tools.progress import Ended, NoProgress, Prediction, Progress
+from tools.progress import Ended, NoProgress, NotUp, Prediction, Progress
 
 
 def main() -> int:
@@ -27,10 +27,13 @@ def main() -> int:
     parser.add_argument("--state", type=Path, help="folder of the state")
     arguments = parser.parse_args()
     state = arguments.state or ROOT / ".local" / ("smoke" if arguments.smoke else "state")
-    if arguments.smoke:
-        shutil.rmtree(state, ignore_errors=True)
+    processes = Processes(state)
     try:
-        return _Run(Processes(state), smoke=arguments.smoke).carry_out()
+        if arguments.smoke:
+            # First, so that nothing is taken from a platform that is running.
+            processes.check_ports()
+            shutil.rmtree(state, ignore_errors=True)
+        return _Run(processes, smoke=arguments.smoke).carry_out()
     except CannotStart as reason:
         print(reason, file=sys.stderr)
         return 1
@@ -75,7 +78,10 @@ class _Run:
         except Ended:
             return
         except NoProgress as reason:
-            self._failure = str(reason)
+            if self._smoke or isinstance(reason, NotUp):
+                self._failure = str(reason)
+            else:
+                print(f"{reason}\nThe platform goes on by itself. Ctrl-C ends it.", file=sys.stderr)
         except Exception as error:
             self._failure = f"Watching the platform failed: {error!r}"
         if self._smoke or self._failure is not None:
