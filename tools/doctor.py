@@ -1,5 +1,6 @@
 """`make doctor`: what is wrong with the containers or would be, each with its remedy."""
 
+import errno
 import http.client
 import os
 import re
@@ -134,12 +135,14 @@ def ports(platform: Platform) -> Iterator[Finding]:
 
 
 def _is_taken(address: str, port: int) -> bool:
-    with socket.socket() as probe:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((address, port))
-        except OSError:
-            return True
+        except OSError as error:
+            # Docker may do what we may not: bind a low port, or an address of another interface.
+            return error.errno == errno.EADDRINUSE
     return False
 
 
@@ -148,6 +151,10 @@ def passwords(platform: Platform) -> Iterator[Finding]:
     reason = refusal(platform.asked, MANUAL)
     if reason:
         yield Finding(reason, "make secrets")
+
+
+def settings(_: Platform) -> Iterator[Finding]:
+    """Look for settings that others of this machine can read."""
     if SETTINGS.exists() and stat.S_IMODE(SETTINGS.stat().st_mode) & 0o077:
         yield Finding("Others on this machine can read the passwords in .env", "chmod 600 .env")
 
@@ -221,7 +228,7 @@ def health(platform: Platform) -> Iterator[Finding]:
 
 
 CHECKS: Sequence[Callable[[Platform], Iterator[Finding]]] = (
-    *(memory, disk, ports, passwords, keys, hosts, health),
+    *(memory, disk, ports, passwords, settings, keys, hosts, health),
 )
 
 
@@ -229,7 +236,11 @@ def main() -> int:
     """Print what was found; return 1 if anything was."""
     findings = list(versions(None))
     if not findings:
-        platform = Platform.read()
+        try:
+            platform = Platform.read()
+        except DockerFailed as error:
+            print(error, file=sys.stderr)
+            return 1
         findings = [finding for check in CHECKS for finding in check(platform)]
     print("\n".join(map(str, findings)) or "✓ Nothing wrong was found.")
     return 1 if findings else 0

@@ -82,6 +82,10 @@ class Keeper:
             state = container["State"]
             if state["Status"] == "exited" and state["ExitCode"] == _KILLED:
                 self._bring_back(container["Id"], service_of(container), "start", "is down, killed")
+            elif state.get("Health", {}).get("Status") == "unhealthy":
+                self._bring_back(
+                    container["Id"], service_of(container), "restart", "runs but is not healthy"
+                )
         return bool(containers)
 
     def _heed(self, event: Mapping[str, Any]) -> None:
