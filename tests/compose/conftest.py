@@ -42,8 +42,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def stack(pytestconfig: pytest.Config) -> Iterator[Stack]:
     """The platform, all healthy; removed with its data at the end."""
     folder = ROOT / ".local" / "test-compose"
-    # After the first training, the tests alone start others.
-    stack = Stack(folder, "covertype-test", settings={"RETRAIN_GROWTH": "10"})
+    # After the first training, the tests alone start others; and no group is ever exhausted.
+    stack = Stack(
+        folder, "covertype-test", settings={"RETRAIN_GROWTH": "10", "BATCH_SECONDS": "3600"}
+    )
     pytestconfig.stash[_FIGURES] = stack.figures
     keep = pytestconfig.getoption("--keep-platform")
     if keep and folder.exists() and stack.containers():

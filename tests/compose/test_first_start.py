@@ -22,7 +22,6 @@ def empty(stack: Stack) -> Iterator[Stack]:
     ("service", "path", "moment"),
     [
         ("postgres", "/var/lib/postgresql/data/database/base/1", "half a folder"),
-        ("postgres", "/var/lib/postgresql/data/database/postmaster.pid", "a database to be named"),
         ("mysql", "/var/lib/mysql/ibdata1", "half a folder"),
         ("mysql", "/var/lib/mysql/mysql", "no accounts"),
     ],
