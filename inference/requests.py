@@ -6,10 +6,11 @@ refusal: the decoder only accepts a part of what they accept, faster.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
+import numpy as np
 from msgspec import Meta
 
 from covertype.contract import CATEGORIES, FEATURE_NAMES, QUANTITIES
@@ -20,6 +21,7 @@ Fault = dict[str, Any]
 """One fault as FastAPI words them: `loc`, `msg`, `type`."""
 
 _SHOWN_FAULTS = 20
+_BLOCK = 10_000
 
 _quantities: list[Any] = [
     Annotated[int, Meta(ge=quantity.minimum, le=quantity.maximum)]
@@ -96,7 +98,20 @@ def parse_rows(rows: Any, most: int, *loc: str | int) -> Codes:
     if not isinstance(rows, list):
         raise refuse("must be a list of observations", *loc)
     check_count(len(rows), most, *loc)
-    parsed, faults = [], []
+    return parse_each(rows, *loc)
+
+
+def parse_each(rows: Iterable[Any], *loc: str | int) -> Codes:
+    """Read observations one by one, with little more memory than their codes.
+
+    Raises
+    ------
+    InvalidRequest
+        With the first values that break their rules, each with its row.
+    """
+    blocks: list[Codes] = []
+    parsed: list[Any] = []
+    faults: list[Fault] = []
     for number, row in enumerate(rows):
         try:
             parsed.append(_observation(row, *loc, number))
@@ -104,9 +119,12 @@ def parse_rows(rows: Any, most: int, *loc: str | int) -> Codes:
             faults += error.faults
             if len(faults) >= _SHOWN_FAULTS:
                 break
+        if len(parsed) == _BLOCK:
+            blocks.append(to_codes(parsed))
+            parsed = []
     if faults:
         raise InvalidRequest(faults[:_SHOWN_FAULTS])
-    return to_codes(parsed)
+    return np.concatenate([*blocks, to_codes(parsed)])
 
 
 def check_count(count: int, most: int, *loc: str | int) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,10 @@ from inference.store import ModelStore
 from inference.supervisor import FollowerSupervisor
 
 Count = Callable[[float], None]
+Worked = TypeVar("Worked")
+
+_WORKED_ON_AT_ONCE = 2
+"""Each uses all cores, and hundreds of megabytes if it is large; the others wait as bytes."""
 
 
 class Service:
@@ -34,6 +39,7 @@ class Service:
             else None
         )
         self._batches = 0
+        self._working = asyncio.Semaphore(_WORKED_ON_AT_ONCE)
         self._counts: dict[tuple[str, int], Count] = {}
 
     @asynccontextmanager
@@ -88,6 +94,11 @@ class Service:
             count = PREDICTIONS.labels(version, CLASSES[prediction]).inc
             self._counts[version, prediction] = count
         return count
+
+    async def work(self, task: Callable[[], Worked]) -> Worked:
+        """Do a batch's work in a thread, when one of the few at once has ended."""
+        async with self._working:
+            return await asyncio.to_thread(task)
 
     @asynccontextmanager
     async def batch(self) -> AsyncIterator[None]:

@@ -26,13 +26,13 @@ class ServingSettings(Settings):
     prediction_log_seconds: Annotated[float, Field(gt=0, le=3600)] = 10
     """Pause between two writes of answered predictions: what a kill may lose at most."""
 
-    max_body_bytes: Annotated[int, Field(ge=1_000)] = 64_000_000
+    max_body_bytes: Annotated[int, Field(ge=1_000)] = 32_000_000
     """The longest body of a batch; that of one prediction may have 64 kB."""
 
-    max_batch_rows: Annotated[int, Field(ge=1)] = 500_000
+    max_batch_rows: Annotated[int, Field(ge=1)] = 250_000
     """How many observations one request may hold."""
 
-    max_batches: Annotated[int, Field(ge=1)] = 8
+    max_batches: Annotated[int, Field(ge=1)] = 4
     """How many batches may be worked on or wait at once in a worker; the next is told to return."""
 
     request_timeout_seconds: Annotated[float, Field(gt=0)] = 60

@@ -1,6 +1,5 @@
 """Answers to one observation, and to many."""
 
-import asyncio
 from collections.abc import Iterator
 
 import msgspec
@@ -54,7 +53,7 @@ async def predict_batch(request: Request) -> Response:
             probabilities = model.predictor.probabilities(codes)
             return codes, probabilities, _render(model, codes, probabilities, csv_out)
 
-        codes, probabilities, content = await asyncio.to_thread(work)
+        codes, probabilities, content = await service.work(work)
     service.note_many(model.card.version, codes, probabilities)
     if isinstance(content, bytes):
         return Response(content, media_type=JSON)

@@ -1,6 +1,5 @@
 """MLflow's scoring protocol, so that its clients work."""
 
-import asyncio
 from importlib.metadata import version as installed
 from typing import Any
 
@@ -56,7 +55,7 @@ async def invocations(request: Request) -> Response:
             predicted = probabilities.argmax(axis=1).tolist()
             return codes, probabilities, msgspec.json.encode({"predictions": predicted})
 
-        codes, probabilities, content = await asyncio.to_thread(work)
+        codes, probabilities, content = await service.work(work)
     service.note_many(model.card.version, codes, probabilities)
     return Response(content, media_type=JSON)
 

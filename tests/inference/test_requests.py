@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from covertype.contract import CATEGORIES, FEATURE_NAMES, QUANTITIES, Category
 from covertype.validation import InvalidObservation, parse_observation
-from inference.codes import to_row
-from inference.requests import InvalidRequest, read_many, read_one
+from inference.codes import to_codes, to_row
+from inference.requests import InvalidRequest, parse_each, read_many, read_one
 
 VALID = [3000, 45, 10, 100, 20, 200, 220, 230, 180, 150, "Rawah", "C7745"]
 
@@ -113,3 +113,8 @@ def test_the_faults_of_many_rows_are_named_by_row_and_not_without_end() -> None:
         read_many(body, 1000)
     assert caught.value.faults[0]["loc"] == ["features", 1, "Soil_Type"]
     assert len(caught.value.faults) == 20
+
+
+def test_rows_of_more_than_one_block_are_read_in_their_order() -> None:
+    rows = [[2000 + number % 1000, *[1] * 9, "Cache", "C2702"] for number in range(25_001)]
+    assert parse_each(iter(rows)).tolist() == to_codes(rows).tolist()

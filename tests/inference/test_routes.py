@@ -252,6 +252,14 @@ def test_the_model_is_described(client: TestClient) -> None:
     assert "golden_rows" not in model
 
 
+@pytest.mark.parametrize("lines", [5001, 5003])
+def test_a_csv_with_too_many_lines_is_told_the_limit(client: TestClient, lines: int) -> None:
+    line = ",".join(map(str, VALID))
+    response = client.post("/predict/batch", content="\n".join([line] * lines), headers=CSV)
+    assert response.status_code == 422
+    assert response.json()["detail"][0]["msg"] == (f"must hold 1 to 5000 observations, got {lines}")
+
+
 def test_without_a_model_each_answer_is_503_with_a_sentence(
     client_without_model: TestClient,
 ) -> None:
