@@ -24,9 +24,6 @@ _KEPT_SNAPSHOTS = 10
 _SHOWN_TEXT = 500
 _STAMP = "%Y%m%d_%H%M%S"
 
-# A cell of any length is read, to be rejected by its row's rules: one must not stop a whole file.
-csv.field_size_limit(2**31 - 1)
-
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -46,6 +43,16 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _cells_of_any_length() -> Iterator[None]:
+    """Read what is too long to be right, too: its row is rejected, and stops no file."""
+    limit = csv.field_size_limit(2**31 - 1)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(limit)
 
 
 @dataclass(frozen=True)
@@ -118,7 +125,10 @@ class Datasets:
         """
         good: dict[int, list[str]] = {}
         bad: dict[int, list[str]] = {}
-        with (self.root / name).open(newline="", encoding="utf-8", errors="replace") as file:
+        with (
+            _cells_of_any_length(),
+            (self.root / name).open(newline="", encoding="utf-8", errors="replace") as file,
+        ):
             reader = csv.reader(file)
             for cells in reader:
                 if cells == _OLD_HEADER or not cells:
