@@ -7,6 +7,7 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from covertype.contract import CLASSES, COLUMNS, FEATURE_NAMES, TARGET
 from covertype.validation import InvalidObservation, Observation, parse_observation
@@ -47,7 +48,7 @@ UnusableFile = NotText | NoRows | NotATable | ColumnsMissing | TooLong
 UNUSABLE = (NotText, NoRows, NotATable, ColumnsMissing, TooLong)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """A row that is right: its line in the file, its cells as they came, the observation."""
 
@@ -130,12 +131,14 @@ def _decode(content: bytes) -> str:
 
 
 def _cells(text: str) -> Iterator[tuple[int, list[str]]]:
+    # Each distinct cell is kept once: a file of many rows has few of them.
+    distinct: dict[str, str] = {}
     start = text.lstrip().partition("\n")[0]
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(_SEPARATORS, key=start.count))
     try:
         for cells in reader:
             if any(cells):
-                yield reader.line_num, cells
+                yield reader.line_num, [distinct.setdefault(cell, cell) for cell in cells]
     except csv.Error as error:
         raise NotText from error
 
@@ -157,13 +160,14 @@ def _header(cells: Sequence[str]) -> list[str] | None:
 
 def _check(header: list[str], numbered: Sequence[tuple[int, list[str]]]) -> Table:
     positions = [header.index(name) for name in FEATURE_NAMES]
+    value = cache(_value)
     rows: list[Row] = []
     faults: list[Fault] = []
     for line, cells in numbered:
         if len(cells) != len(header):
             faults.append(Fault(line, {}, len(cells)))
             continue
-        values = [_value(cells[position]) for position in positions]
+        values = [value(cells[position]) for position in positions]
         try:
             rows.append(Row(line, cells, parse_observation(values)))
         except InvalidObservation as invalid:
