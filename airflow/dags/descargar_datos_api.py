@@ -58,11 +58,18 @@ def descargar_datos_api():
             raise AirflowFailException(str(reason)) from None
 
     @task(outlets=[RAW_DATA], trigger_rule=TriggerRule.ALL_DONE)
-    def announce(collected, outlet_events=None) -> None:
+    def announce(collected, ti=None, dag_run=None, outlet_events=None) -> None:
         from covertype.collection import describe
 
         files = collected[:]
         if not files:
+            of_this_run = {"dag_id": dag_run.dag_id, "run_ids": [dag_run.run_id]}
+            failed = ti.get_ti_count(**of_this_run, task_ids=["fetch"], states=["failed"])
+            if failed:
+                # A run is judged by its last task alone: skipped, it would pass for a good one.
+                raise AirflowFailException(
+                    f"No group gave rows, and {failed} failed: see their logs"
+                )
             raise AirflowSkipException("No group gave rows in this run")
         outlet_events[RAW_DATA].extra = describe(files)
 

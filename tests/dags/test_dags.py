@@ -2,11 +2,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG, TriggerRule
 from airflow.sdk.definitions.mappedoperator import MappedOperator
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from covertype.contract import GROUPS
 from covertype.searches import FOREST, LOGREG, LOGREG_GRID, Search
@@ -114,3 +117,29 @@ def test_parsing_loads_no_heavy_library() -> None:
         timeout=120,
     )
     assert shown.stdout.splitlines()[-1] == "[]"
+
+
+class Counted:
+    """What a task instance tells of others of its run."""
+
+    def __init__(self, failed: int) -> None:
+        self._failed = failed
+
+    def get_ti_count(self, **asked: object) -> int:
+        assert asked == {
+            "dag_id": "descargar_datos_api",
+            "run_ids": ["now"],
+            "task_ids": ["fetch"],
+            "states": ["failed"],
+        }
+        return self._failed
+
+
+@pytest.mark.parametrize(("failed", "ends"), [(0, AirflowSkipException), (3, AirflowFailException)])
+def test_a_collection_without_rows_passes_only_if_no_group_failed(
+    bag: DagBag, failed: int, ends: type[Exception]
+) -> None:
+    announce: Any = bag.dags["descargar_datos_api"].get_task("announce")
+    run = SimpleNamespace(dag_id="descargar_datos_api", run_id="now")
+    with pytest.raises(ends):
+        announce.python_callable([], ti=Counted(failed), dag_run=run, outlet_events={})
