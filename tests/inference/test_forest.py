@@ -1,5 +1,7 @@
 """The compiled forest answers as scikit-learn does, to the last bit."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -18,7 +20,7 @@ from covertype.searches import FOREST
 from covertype.training import TrainingSet
 from inference import forest as compiling
 from inference.cards import Card
-from inference.codes import to_codes
+from inference.codes import Codes, to_codes
 from inference.forest import ForestArrays, ForestPredictor, flatten
 from inference.predictors import PipelinePredictor, open_predictor, prove, prove_equal, save_arrays
 
@@ -146,16 +148,43 @@ def test_a_copy_without_golden_rows_is_not_proven(
         prove(ForestPredictor(flatten(forest[-1]), compiled), empty)
 
 
-def test_one_wrong_threshold_is_found_though_no_golden_row_meets_it(
-    forest: Pipeline, compiled: Path, tmp_path: Path
+def passed(arrays: ForestArrays, codes: Codes) -> set[int]:
+    """Return the places of all nodes that some of these rows come by."""
+    places = set()
+    for row in codes.tolist():
+        encoded = dict(enumerate(row[:10])) | {10 + row[10]: 1, 14 + row[11]: 1}
+        for place in range(arrays.trees):
+            for _ in range(arrays.depth):
+                places.add(place)
+                node = int(arrays.nodes[place])
+                threshold = (node & 0xFFFF ^ 0x8000) - 0x8000
+                place = (node >> 32) + (encoded.get(node >> 16 & 0xFFFF, 0) > threshold)
+    return places
+
+
+def test_wrong_thresholds_are_found_though_no_golden_row_meets_them(
+    forest: Pipeline, card: Card, compiled: Path, tmp_path: Path
 ) -> None:
     version = saved(forest, tmp_path)
     arrays = flatten(forest[-1])
-    arrays.nodes[:5] ^= np.uint64(0x0FFF)
+    met = passed(arrays, to_codes(card.golden_rows))
+    asking = np.flatnonzero(arrays.nodes >> np.uint64(32) != np.arange(len(arrays.nodes)))
+    unmet = [place for place in asking.tolist() if place not in met][:200]
+    arrays.nodes[unmet] ^= np.uint64(0x0FFF)
+    predictor = ForestPredictor(arrays, compiled)
+    prove(predictor, card)
     with pytest.raises(ValueError, match="rows otherwise than its Pipeline"):
-        prove_equal(ForestPredictor(arrays, compiled), version)
+        prove_equal(predictor, version)
 
 
 def test_machine_code_is_made_once_and_kept(compiled: Path) -> None:
+    def kept() -> dict[str, int]:
+        return {path.name: path.stat().st_mtime_ns for path in compiled.rglob("*.nb?")}
+
     compiling.compile_walk(compiled)
-    assert list(compiled.rglob("*.nbi"))
+    made = kept()
+    assert made
+    program = "import sys, pathlib; from inference.forest import compile_walk as compile; "
+    again = [sys.executable, "-c", f"{program}compile(pathlib.Path(sys.argv[1]))", str(compiled)]
+    subprocess.run(again, cwd=ROOT, check=True)
+    assert kept() == made
