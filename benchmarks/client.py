@@ -47,11 +47,17 @@ class _Connection(asyncio.Protocol):
         self._sent = 0.0
         self._transport: asyncio.Transport | None = None
         self.first_answer = asyncio.Event()
+        self._answered = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are none of asyncio's by type.
         self._transport = cast(asyncio.Transport, transport)
         self._run.open += 1
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it was answered, and is there still."""
+        return self._answered and self._transport is not None and not self._transport.is_closing()
 
     def ask(self) -> None:
         # The server may have closed it for its idleness, while others were opened.
@@ -72,6 +78,7 @@ class _Connection(asyncio.Protocol):
         if len(self._buffer) < head + 4 + length:
             return
         now = time.perf_counter()
+        self._answered = True
         if not self._buffer.startswith(b"HTTP/1.1 200"):
             self._run.failures += 1
         elif self.first_answer.is_set():
@@ -145,13 +152,13 @@ async def load(
             return connection
 
     made = await asyncio.gather(*(open_one(number) for number in range(connections)))
-    opened = run.open
+    opened = sum(connection is not None and connection.is_open for connection in made)
     start = time.perf_counter()
     run.deadline = start + seconds
     for connection in made:
         if connection is not None:
             connection.ask()
-    if opened == 0:
+    if run.open == 0:
         run.finished.set()
     try:
         await asyncio.wait_for(run.finished.wait(), seconds + _PATIENCE)
