@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Mapping
 
+from tools import keeper
 from tools.containers import MANUAL, SETTINGS, DockerFailed, docker, settled
 from tools.passwords import LOOPBACK, SECRETS, defaults_in_use, read_variables
 
@@ -67,12 +68,15 @@ def _tell_databases(old: Mapping[str, str], new: Mapping[str, str]) -> None:
     if not started:
         return
     print(f"Giving {' and '.join(started)} the new passwords…", flush=True)
+    # To the old passwords of the health checks the databases look dead until `make up`.
+    keeper.stop()
     here_alone = {"PUBLISH_ADDRESS": LOOPBACK}
     docker("compose", "up", "--detach", "--wait", *started, environment=here_alone)
-    if "postgres" in started:
-        _change_postgres(old, new, here_alone)
+    # PostgreSQL last: until its password is changed, all of this can be tried again.
     if "mysql" in started:
         _change_mysql(old, new)
+    if "postgres" in started:
+        _change_postgres(old, new, here_alone)
 
 
 def _existing_volumes() -> set[str]:
