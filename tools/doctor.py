@@ -195,7 +195,7 @@ def hosts(platform: Platform) -> Iterator[Finding]:
 
 
 def _is_local(host: str) -> bool:
-    return host.startswith(("mlflow:", "localhost:", "127.0.0.1:"))
+    return host.partition(":")[0] in {"mlflow", "localhost", LOOPBACK}
 
 
 def _status(address: str, port: int, host: str) -> int | None:

@@ -3,7 +3,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import yaml
 
+from tests.conftest import ROOT
 from tools import doctor, keeper
 from tools.doctor import Platform
 from tools.passwords import SECRETS
@@ -76,12 +78,19 @@ def test_keys_that_differ_between_containers_are_found_without_showing_them() ->
     assert "another" not in str(finding)
 
 
+def _allowed_hosts(public_host: str) -> str:
+    """Return what the compose file lets MLflow answer to."""
+    services = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())["services"]
+    hosts: str = services["mlflow"]["environment"]["MLFLOW_SERVER_ALLOWED_HOSTS"]
+    return hosts.replace("${PUBLIC_HOST:-localhost}", public_host)
+
+
 def test_names_that_mlflow_would_refuse_are_found_on_a_public_address() -> None:
-    local = "mlflow:5000,localhost:*,127.0.0.1:*,localhost:*"
+    local = _allowed_hosts("localhost")
     (finding,) = doctor.hosts(_platform(address="0.0.0.0", hosts=local))
     assert "PUBLIC_HOST" in finding.remedy
     assert list(doctor.hosts(_platform(hosts=local))) == []
-    named = f"{local},forest.example:*"
+    named = _allowed_hosts("forest.example")
     assert list(doctor.hosts(_platform(address="0.0.0.0", hosts=named))) == []
 
 
