@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
 from inference.answers import answer_one, batch_answer
+from inference.batches import answer_many
 from inference.codes import Codes
 from inference.documentation import BATCH, PREDICT
 from inference.http import CSV, JSON, BareRoute, is_csv, read_body
@@ -39,30 +40,20 @@ async def predict(request: Request) -> Response:
 @router.post("/predict/batch", **BATCH)
 async def predict_batch(request: Request) -> Response:
     """Answer many observations, JSON or CSV, in the same format unless `Accept` asks otherwise."""
-    service = service_of(request)
-    model = service.model
-    settings = service.settings
     accepted = request.headers.get("accept", "")
     csv_in = is_csv(request)
     csv_out = CSV in accepted or (csv_in and JSON not in accepted)
-    async with service.batch():
-        body = await read_body(request, settings.max_body_bytes, settings.request_timeout_seconds)
-
-        def work() -> tuple[Codes, npt.NDArray[np.float64], bytes | Iterator[bytes]]:
-            codes = (read_csv if csv_in else read_many)(body, settings.max_batch_rows)
-            probabilities = model.predictor.probabilities(codes)
-            return codes, probabilities, _render(model, codes, probabilities, csv_out)
-
-        codes, probabilities, content = await service.work(work)
-    service.note_many(model.card.version, codes, probabilities)
-    if isinstance(content, bytes):
-        return Response(content, media_type=JSON)
-    return StreamingResponse(content, media_type=CSV)
-
-
-def _render(
-    model: ServedModel, codes: Codes, probabilities: npt.NDArray[np.float64], csv_out: bool
-) -> bytes | Iterator[bytes]:
+    read = read_csv if csv_in else read_many
     if csv_out:
-        return write_csv(probabilities, model.card.version)
+        return StreamingResponse(await answer_many(request, read, _as_csv), media_type=CSV)
+    return Response(await answer_many(request, read, _as_json), media_type=JSON)
+
+
+def _as_csv(
+    model: ServedModel, _: Codes, probabilities: npt.NDArray[np.float64]
+) -> Iterator[bytes]:
+    return write_csv(probabilities, model.card.version)
+
+
+def _as_json(model: ServedModel, codes: Codes, probabilities: npt.NDArray[np.float64]) -> bytes:
     return _encode(batch_answer(model, codes, probabilities))

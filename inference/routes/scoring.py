@@ -10,11 +10,13 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 
 from covertype.contract import FEATURE_NAMES
+from inference.batches import answer_many
 from inference.codes import Codes
 from inference.documentation import INVOCATIONS
-from inference.http import JSON, BareRoute, is_csv, read_body
+from inference.http import JSON, BareRoute, is_csv
 from inference.requests import parse_rows, read_json, refuse
 from inference.service import service_of
+from inference.serving import ServedModel
 from inference.tables import read_csv
 
 router = APIRouter(tags=["MLflow"], route_class=BareRoute)
@@ -42,22 +44,12 @@ async def version(request: Request) -> Response:
 @router.post("/invocations", **INVOCATIONS)
 async def invocations(request: Request) -> Response:
     """Answer many observations with their classes."""
-    service = service_of(request)
-    model = service.model
-    settings = service.settings
     read = read_csv if is_csv(request) else _read_invocation
-    async with service.batch():
-        body = await read_body(request, settings.max_body_bytes, settings.request_timeout_seconds)
+    return Response(await answer_many(request, read, _as_predictions), media_type=JSON)
 
-        def work() -> tuple[Codes, npt.NDArray[np.float64], bytes]:
-            codes = read(body, settings.max_batch_rows)
-            probabilities = model.predictor.probabilities(codes)
-            predicted = probabilities.argmax(axis=1).tolist()
-            return codes, probabilities, msgspec.json.encode({"predictions": predicted})
 
-        codes, probabilities, content = await service.work(work)
-    service.note_many(model.card.version, codes, probabilities)
-    return Response(content, media_type=JSON)
+def _as_predictions(_: ServedModel, __: Codes, probabilities: npt.NDArray[np.float64]) -> bytes:
+    return msgspec.json.encode({"predictions": probabilities.argmax(axis=1).tolist()})
 
 
 def _read_invocation(body: bytes, most: int) -> Codes:
