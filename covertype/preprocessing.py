@@ -7,7 +7,7 @@ import pandas as pd
 
 from covertype.contract import COLUMNS
 from covertype.storage import Datasets
-from covertype.validation import split_valid
+from covertype.validation import REASON, split_valid
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ def preprocess(datasets: Datasets) -> Preprocessed:
 
 def _as_text(invalid: pd.DataFrame) -> pd.DataFrame:
     text = invalid[list(COLUMNS)].fillna("").agg(",".join, axis=1) if len(invalid) else ""
-    return invalid.assign(text=text)[["text", "reason"]]
+    return invalid.assign(text=text)[["text", REASON]]
 
 
 def grown_enough(rows: int, announced: int | None, growth: float) -> bool:

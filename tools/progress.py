@@ -17,6 +17,7 @@ from covertype.contract import FEATURE_NAMES, GROUPS
 from covertype.registry import MODEL_NAME, production_version
 from covertype.searches import FOREST, LOGREG, LOGREG_GRID
 from covertype.storage import Datasets
+from covertype.versions import REASON
 from tools.processes import AIRFLOW_PASSWORD, AIRFLOW_USER, ROOT, Processes
 
 _START_SECONDS = 180
@@ -156,7 +157,7 @@ class Progress:
                 )
             self._pause()
         self._tell_runs()
-        reason = version.tags.get("promotion.reason", "by hand")
+        reason = version.tags.get(REASON, "by hand")
         self._tell(f"{MODEL_NAME} version {version.version} is in Production: {reason}")
 
     def _tell_data(self) -> None:

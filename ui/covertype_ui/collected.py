@@ -11,6 +11,7 @@ import streamlit as st
 
 from covertype.contract import CLASSES, TARGET
 from covertype.storage import Datasets, RawFile
+from covertype.validation import REASON
 
 _REMEMBERED_SECONDS = 15
 _FILES_REMEMBERED = 20_000
@@ -78,5 +79,5 @@ def distinct_rows(root: Path) -> int:
 def rejections(root: Path) -> Rejections:
     """Return what was rejected so far."""
     rows = Datasets(root).read_rejected()
-    counts = {str(reason): int(count) for reason, count in rows["reason"].value_counts().items()}
+    counts = {str(reason): int(count) for reason, count in rows[REASON].value_counts().items()}
     return Rejections(len(rows), counts, rows.tail(REJECTED_SHOWN)[::-1])

@@ -5,6 +5,7 @@ from collections import Counter
 
 import streamlit as st
 
+from covertype.validation import REASON
 from covertype_ui import charts, links, texts
 from covertype_ui.collected import (
     CollectedFile,
@@ -113,7 +114,7 @@ def _rejections(rejected: Rejections) -> None:
                 say(texts.FILE): rejected.last["source"],
                 say(texts.LINE): rejected.last["line"],
                 say(texts.ROW_TEXT): rejected.last["text"],
-                say(texts.REASON): rejected.last["reason"].map(reason),
+                say(texts.REASON): rejected.last[REASON].map(reason),
             },
             hide_index=True,
         )
