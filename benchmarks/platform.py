@@ -29,6 +29,7 @@ from covertype.searches import FOREST
 from covertype.tracking import log_model
 from covertype.training import TrainingSet
 from covertype.versions import MODEL_NAME
+from tools.processes import told
 
 ROOT = Path(__file__).parents[1]
 _DATA = ROOT / "data-api" / "covertype.parquet"
@@ -153,7 +154,7 @@ class Production:
 def production() -> Iterator[Production]:
     """Run an MLflow with one forest in Production, all of it gone at the end."""
     warnings.filterwarnings("ignore", message=".*integer column", category=UserWarning)
-    os.environ.setdefault("MLFLOW_UV_AUTO_DETECT", "false")
+    os.environ.update(told("mlflow"))
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         with _registry(folder) as address:
@@ -180,9 +181,8 @@ def _registry(folder: Path) -> Iterator[str]:
         *("--backend-store-uri", f"sqlite:///{folder}/mlflow.db"),
         *("--artifacts-destination", str(folder / "artifacts")),
     ]
-    quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     with server(
-        *command, *stores, log=folder / "mlflow.log", ready="/health", environment=quiet
+        *command, *stores, log=folder / "mlflow.log", ready="/health", environment={}
     ) as started:
         yield f"http://127.0.0.1:{started.port}"
 

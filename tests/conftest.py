@@ -13,6 +13,8 @@ import pytest
 import requests
 from hypothesis import settings
 
+from tools.processes import told
+
 # A shared machine stalls at times; a slow example is no wrong one.
 settings.register_profile("platform", deadline=None)
 settings.load_profile("platform")
@@ -58,7 +60,7 @@ def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         *("--backend-store-uri", f"sqlite:///{folder}/mlflow.db"),
         *("--artifacts-destination", str(folder / "artifacts")),
     ]
-    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    environment = os.environ | told("mlflow")
     with (
         (folder / "log").open("wb") as log,
         subprocess.Popen(

@@ -177,8 +177,8 @@ class Processes:
         airflow, mlflow = self.state / "airflow", self.address("mlflow")
         return {
             **os.environ,
-            **_told("airflow"),
-            **_told("mlflow"),
+            **told("airflow"),
+            **told("mlflow"),
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
             "PYTHONUNBUFFERED": "1",
@@ -218,7 +218,7 @@ def _private(path: Path, make: Callable[[], str]) -> str:
     return path.read_text()
 
 
-def _told(program: str) -> dict[str, str]:
+def told(program: str) -> dict[str, str]:
     """Return what a program is told in containers too."""
     values = dotenv_values(ROOT / program / f"{program}.env")
     return {name: value for name, value in values.items() if value is not None}

@@ -18,6 +18,7 @@ from covertype.storage import Datasets, Snapshot
 from covertype.tracking import Candidate
 from covertype.training import TrainingSet
 from covertype.versions import ALIAS, MODEL_NAME
+from tools.processes import told
 
 WEAK = {"n_estimators": 2, "max_depth": 1}
 FAIR = {"n_estimators": 5, "max_depth": 6}
@@ -42,7 +43,8 @@ def environment(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_server)
     monkeypatch.setenv("DATASETS_URL", str(datasets.root))
     monkeypatch.setenv("MODELS_DIR", str(tmp_path / "models"))
-    monkeypatch.setenv("MLFLOW_UV_AUTO_DETECT", "false")
+    for name, value in told("mlflow").items():
+        monkeypatch.setenv(name, value)
     mlflow.set_tracking_uri(mlflow_server)
 
 

@@ -29,6 +29,7 @@ from covertype.tracking import log_model
 from covertype.training import TrainingSet
 from covertype.versions import MODEL_NAME
 from tests.load import Load
+from tools.processes import told
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*integer column:UserWarning"),
@@ -57,7 +58,7 @@ class Registry:
         self.models: dict[str, Pipeline] = {}
 
     def start(self) -> None:
-        environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        environment = os.environ | told("mlflow")
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._command, stdout=log, stderr=log, env=environment, start_new_session=True
@@ -161,7 +162,8 @@ def registry(
     tmp_path_factory: pytest.TempPathFactory, free_ports: Iterator[int], data: TrainingSet
 ) -> Iterator[Registry]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_UV_AUTO_DETECT", "false")
+        for name, value in told("mlflow").items():
+            patch.setenv(name, value)
         registry = Registry(tmp_path_factory.mktemp("registry"), next(free_ports))
         registry.start()
         try:
