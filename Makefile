@@ -12,7 +12,7 @@ RUN := $(UV) run --no-sync
 # Many processes start at once: compiling every module on installation beats each of them doing so.
 export UV_COMPILE_BYTECODE := 1
 
-.PHONY: help install run smoke bench bench-serving bench-connections load up down logs secrets doctor test test-browser test-compose lint
+.PHONY: help install run smoke bench bench-serving bench-connections load rebuild-data up down logs secrets doctor test test-browser test-compose lint
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -53,6 +53,10 @@ test: install ## Run the tests
 	@docker info >/dev/null 2>&1 \
 		&& echo "The tests of the containers are apart: make test-compose" \
 		|| echo "The tests of the containers were not run: there is no Docker here"
+
+rebuild-data: install ## Make the processed rows again from all raw files; FEWER_ROWS=1 accepts fewer than now
+	@DATASETS_URL="$${DATASETS_URL:-.local/state/datasets}" \
+		$(RUN) python -m covertype.rebuild $(if $(FEWER_ROWS),--fewer-rows)
 
 up: ## Start the platform in containers and wait until all is healthy
 	@$(PYTHON) -m tools.up

@@ -4,9 +4,12 @@
 set -euo pipefail
 
 airflow db migrate
+airflow pools set training "$TRAINING_SLOTS" "Tasks that train" &
+pool=$!
 airflow api-server &
 airflow scheduler --skip-serve-logs &
 airflow dag-processor &
 
+wait "$pool"
 # The first part to end ends this script, and with it the platform, which then names the log.
 wait -n

@@ -27,7 +27,7 @@ from covertype.promotion import register
 from covertype.registry import to_production
 from covertype.searches import FOREST
 from covertype.tracking import log_model
-from covertype.training import TrainingSet
+from covertype.training import TrainingSet, train
 from covertype.versions import MODEL_NAME
 from tools.processes import told
 
@@ -192,8 +192,7 @@ def _add_version(address: str) -> str:
     mlflow.set_tracking_uri(address)
     mlflow.set_experiment(FOREST.experiment)
     data = TrainingSet.from_rows(observations(_ROWS))
-    model = build(FOREST, _PARAMETERS)
-    model.fit(data.train.observations, data.train.classes)
+    model = train(build(FOREST, _PARAMETERS), data).model
     with mlflow.start_run() as run:
         mlflow.log_params(_PARAMETERS)
         mlflow.log_metric("accuracy", float(model.score(data.test.observations, data.test.classes)))

@@ -16,6 +16,7 @@ from sklearn.metrics import (
 from sklearn.pipeline import Pipeline
 
 from covertype.contract import CLASSES
+from covertype.encoding import encoded_names
 from covertype.models import class_probabilities
 
 _LABELS = np.arange(len(CLASSES))
@@ -63,7 +64,7 @@ def metric_name(label: str) -> str:
 
 
 def importances(model: Pipeline) -> "pd.Series[float]":
-    """Return how much each of the 54 columns weighs in a fitted model, largest first.
+    """Return how much each column that the classifier sees weighs, largest first.
 
     The forest's mean decrease in impurity, or the mean size of a scaled column's coefficients.
     """
@@ -72,5 +73,5 @@ def importances(model: Pipeline) -> "pd.Series[float]":
         weights = classifier.feature_importances_
     else:
         weights = np.abs(classifier.coef_).mean(axis=0)
-    names = [name.split("__", 1)[1] for name in model[0].get_feature_names_out()]
+    names = encoded_names(classifier.n_features_in_)
     return pd.Series(weights, index=names).sort_values(ascending=False)

@@ -4,7 +4,7 @@ A job may be tried again: the same arguments give the same result, once.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,7 @@ from covertype.estimators import build
 from covertype.preprocessing import grown_enough, preprocess
 from covertype.searches import Parameters, Search
 from covertype.settings import Settings
-from covertype.tracking import Candidate
+from covertype.tracking import Batch, Candidate
 from covertype.training import TrainingSet
 
 log = logging.getLogger(__name__)
@@ -45,6 +45,12 @@ def preprocess_files() -> int:
     return done.total
 
 
+def has_unannounced_rows() -> bool:
+    """Tell if there are processed rows that the newest snapshot does not hold."""
+    datasets = Settings().datasets
+    return datasets.processed.count() > datasets.newest_snapshot_rows()
+
+
 def take_snapshot(rows: int, announced: int | None, anyway: bool) -> dict[str, Any] | None:
     """Return a new snapshot's name, rows and digest; None if the rows have not grown enough.
 
@@ -68,7 +74,7 @@ def take_snapshot(rows: int, announced: int | None, anyway: bool) -> dict[str, A
 def plan_search(
     search: Search, candidates: Sequence[Parameters], search_id: str, snapshot: str | None
 ) -> list[dict[str, Any]]:
-    """Return the candidates of a search, as arguments of `train_candidate`.
+    """Return the batches of a search, as arguments of `train_batch`.
 
     Parameters
     ----------
@@ -89,19 +95,27 @@ def plan_search(
         build(search, parameters)
     return [
         {
-            "number": number,
-            "parameters": dict(parameters),
             "search_id": search_id,
             "snapshot": snapshot or known[-1],
+            "candidates": [
+                {"number": number, "parameters": dict(candidates[number])} for number in numbers
+            ],
         }
-        for number, parameters in enumerate(candidates)
+        for numbers in search.batches(candidates)
     ]
 
 
-def train_candidate(candidate: Candidate) -> str:
-    """Train, evaluate and log one candidate; return its run's id."""
+def batch_of(
+    search: Search, search_id: str, snapshot: str, candidates: Sequence[Mapping[str, Any]]
+) -> Batch:
+    """Return a batch of a search from what `plan_search` returned of it."""
+    return Batch(search, search_id, snapshot, [Candidate(**one) for one in candidates])
+
+
+def train_batch(batch: Batch) -> list[str]:
+    """Train, evaluate and log the candidates of a batch; return their runs' ids."""
     settings = _connect()
-    return tracking.train_candidate(candidate, settings.datasets)
+    return tracking.train_batch(batch, settings.datasets)
 
 
 def keep_best(search: Search, run_ids: Sequence[str]) -> str:

@@ -3,13 +3,18 @@
 import logging
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from covertype.contract import COLUMNS
-from covertype.storage import Datasets
+from covertype.storage import Datasets, Processed
+from covertype.storage.rows import NO_ROWS, Codes, from_frame
 from covertype.validation import REASON, split_valid
 
 log = logging.getLogger(__name__)
+
+_FILES_AT_ONCE = 50
+"""Files that are merged by one write: this bounds the memory, however many are unread."""
 
 
 @dataclass(frozen=True)
@@ -32,27 +37,61 @@ class Preprocessed:
 def preprocess(datasets: Datasets) -> Preprocessed:
     """Read the raw files not read yet, set bad rows aside, merge the others without duplicates.
 
-    Running it again, after a stop at any point, gives the same files.
+    Running it again, after a stop at any point, gives the same files. A run that overlaps another
+    waits for it.
+
+    Raises
+    ------
+    Busy
+        If the other run does not end in five minutes.
+    Damaged
+        If the processed rows can't be read.
     """
-    names = datasets.unread_names()
-    processed = datasets.read_processed()
-    parts, read, refused = [processed], 0, 0
-    for name in names:
+    with datasets.processed.locked():
+        done = merge_unread(datasets, datasets.processed)
+        if done.files:
+            datasets.raw.arrivals.forget_former_release()
+    return done
+
+
+def merge_unread(datasets: Datasets, processed: Processed) -> Preprocessed:
+    """Merge what `processed` does not hold yet; the caller holds its lock."""
+    processed.remove_half_written()
+    before = total = processed.count()
+    files = read = refused = 0
+    unread = True
+    while unread:
+        names, record = datasets.unread(processed, _FILES_AT_ONCE)
+        parts = [NO_ROWS]
+        for name in names:
+            if (found := _read(datasets, name)) is None:
+                log.warning("%s is gone; it is passed over", name)
+                continue
+            valid, rejected = found
+            parts.append(valid)
+            files += 1
+            read += len(valid) + rejected
+            refused += rejected
+        if names:
+            total = processed.append(np.concatenate(parts), record)
+            log.info("%d files read, %d rows in all", files, total)
+        unread = len(names) == _FILES_AT_ONCE
+    processed.mend_csv()
+    return Preprocessed(files, read, refused, before + read - refused - total, total)
+
+
+def _read(datasets: Datasets, name: str) -> tuple[Codes, int] | None:
+    """Return a raw file's valid rows and how many others were set aside; None without a file."""
+    try:
         rows, misshapen = datasets.read_raw(name)
-        valid, invalid = split_valid(rows)
-        rejected = pd.concat([misshapen, _as_text(invalid)]).sort_index()
-        if len(rejected):
-            datasets.write_rejected(name, rejected)
-            log.warning("%s: %d rows rejected, see rejected/", name, len(rejected))
-        parts.append(valid)
-        read += len(rows) + len(misshapen)
-        refused += len(rejected)
-    merged = pd.concat([part for part in parts if len(part)] or [processed], ignore_index=True)
-    merged = merged.drop_duplicates(ignore_index=True)
-    if names:
-        datasets.write_processed(merged, names)
-    duplicates = len(processed) + read - refused - len(merged)
-    return Preprocessed(len(names), read, refused, duplicates, len(merged))
+    except FileNotFoundError:
+        return None
+    valid, invalid = split_valid(rows)
+    rejected = pd.concat([misshapen, _as_text(invalid)]).sort_index()
+    datasets.write_rejected(name, rejected)
+    if len(rejected):
+        log.warning("%s: %d rows rejected, see rejected/", name, len(rejected))
+    return from_frame(valid), len(rejected)
 
 
 def _as_text(invalid: pd.DataFrame) -> pd.DataFrame:

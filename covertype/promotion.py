@@ -10,7 +10,7 @@ from sklearn.metrics import accuracy_score
 
 from covertype.contract import CLASSES
 from covertype.registry import production_version, to_production
-from covertype.tracking import fetch_model, model_uri
+from covertype.tracking import fetch_answers, model_uri
 from covertype.training import Part
 from covertype.versions import (
     ACCURACY,
@@ -65,8 +65,8 @@ def run_of(version: str) -> str:
 
 def accuracy_of(version: str, part: Part) -> float:
     """Score a registered version on observations of known classes."""
-    model = fetch_model(f"models:/{MODEL_NAME}/{version}")
-    return float(accuracy_score(part.classes, model.predict(part.observations)))
+    answers = fetch_answers(f"models:/{MODEL_NAME}/{version}", part.observations)
+    return float(accuracy_score(part.classes, answers.argmax(axis=1)))
 
 
 def promote_if_better(version: str, test: Part) -> Verdict:

@@ -1,11 +1,26 @@
 """The hyperparameter searches: which candidates each one compares, and under which names."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from itertools import product
 from typing import Any, Literal
 
 Parameters = Mapping[str, Any]
+"""The classifier's own parameters by name and, if not the default, those named below."""
+
+ENCODING = "encoding"
+"""Names a forest's encoder, of `covertype.encoding.ENCODERS`."""
+
+LIBRARY = "library"
+"""Names the library that trains, a `Library`."""
+
+
+class Library(StrEnum):
+    """What fits a candidate. Either way the result is a plain scikit-learn model."""
+
+    FASTEST = "fastest"
+    SCIKIT_LEARN = "scikit-learn"
 
 
 @dataclass(frozen=True)
@@ -21,6 +36,17 @@ class Search:
 
     def run_name(self, number: int) -> str:
         return f"{self.run_prefix}_{number}"
+
+    def batches(self, candidates: Sequence[Parameters]) -> list[list[int]]:
+        """Return which candidates, by number, are trained in one task, and in which order.
+
+        A forest has a task of its own. Logistic regressions share one: each starts from the
+        coefficients of the one before, from the strongest regularization to the weakest.
+        """
+        numbers = range(len(candidates))
+        if self.family == "forest":
+            return [[number] for number in numbers]
+        return [sorted(numbers, key=lambda number: float(candidates[number].get("C", 1.0)))]
 
 
 LOGREG = Search(
@@ -50,16 +76,21 @@ FOREST = Search(
     model_name="modelo_rf",
     best_file="mejor_rf_model.pkl",
     family="forest",
-    candidates=tuple(
-        {"n_estimators": trees, "max_depth": depth}
-        for trees, depth in (
-            (50, 10),
-            (50, 20),
-            (50, None),
-            (100, 10),
-            (100, 20),
-            (100, None),
-            (150, 20),
-        )
+    # The first is the first platform's own model. Each later one shows what one idea is worth: the
+    # derived columns (1), every row for every tree in place of a bootstrap sample (2, 4 to 6), no
+    # limit of depth (3 to 6), more trees (4 to 6). Beyond 100 trees nothing is gained.
+    candidates=(
+        {
+            ENCODING: "one-hot",
+            LIBRARY: Library.SCIKIT_LEARN.value,
+            "n_estimators": 100,
+            "max_depth": 20,
+        },
+        {"n_estimators": 50, "max_depth": 20},
+        {"n_estimators": 50, "max_depth": 20, "bootstrap": False},
+        {"n_estimators": 50, "max_depth": None},
+        {"n_estimators": 25, "max_depth": None, "bootstrap": False},
+        {"n_estimators": 50, "max_depth": None, "bootstrap": False},
+        {"n_estimators": 100, "max_depth": None, "bootstrap": False},
     ),
 )

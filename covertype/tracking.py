@@ -1,5 +1,6 @@
 """Candidates in MLflow: one finished run each, however often its task is tried."""
 
+import json
 import logging
 import pickle
 import tempfile
@@ -7,117 +8,181 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import mlflow
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
 from mlflow import MlflowClient
-from mlflow.entities import Run
-from mlflow.models import infer_signature
+from mlflow.entities import Dataset, DatasetInput, InputTag, Run
+from mlflow.models import Model, infer_signature
+from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 from sklearn.pipeline import Pipeline
 
+from covertype import flavor
 from covertype.contract import QUANTITY_NAMES, TARGET
-from covertype.estimators import build
+from covertype.estimators import build, has_converged, library_of
 from covertype.evaluation import importances
 from covertype.figures import draw_confusion, draw_importances
+from covertype.forests import StoredForest
 from covertype.models import (
     GOLDEN_PROBABILITIES,
     GOLDEN_ROWS,
+    MODEL_FILE,
     TRAINING_RANGES,
-    TRUSTED_TYPES,
     class_probabilities,
     load_model,
 )
 from covertype.searches import Parameters, Search
 from covertype.storage import Datasets, replacing
-from covertype.training import Trained, TrainingSet, train
+from covertype.training import Trained, TrainingSet, train_each
 
 log = logging.getLogger(__name__)
 
 _GOLDEN_COUNT = 32
+_DESCRIBED_ROWS = 1000
 _SEARCH_TAG = "covertype.search"
 _SNAPSHOT_TAG = "covertype.snapshot"
 _SOURCE = {"mlflow.source.name": "airflow", "mlflow.source.type": "JOB"}
-_REQUIREMENTS = [f"{name}=={version(name)}" for name in ("scikit-learn", "skops", "pandas")]
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One candidate of one carrying out of a search.
+    """One candidate of a search, by its number in it."""
 
-    `search_id` names that carrying out, and is the same when a task is tried again; `snapshot`
-    names the training data.
+    number: int
+    parameters: Parameters
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Candidates that one task trains, one after another.
+
+    `search_id` names one execution of the search, and is the same when a task is retried;
+    `snapshot` names the training data.
     """
 
     search: Search
-    number: int
-    parameters: Parameters
     search_id: str
     snapshot: str
+    candidates: Sequence[Candidate]
 
     @property
-    def run_name(self) -> str:
-        return self.search.run_name(self.number)
+    def name(self) -> str:
+        names = [self.search.run_name(one.number) for one in self.candidates]
+        return names[0] if len(names) == 1 else f"{names[0]} … {names[-1]}"
 
 
-def train_candidate(candidate: Candidate, datasets: Datasets) -> str:
-    """Train, evaluate and log one candidate; return its run's id.
+def train_batch(batch: Batch, datasets: Datasets) -> list[str]:
+    """Train, evaluate and log the candidates of a batch; return their runs' ids.
 
-    A finished run of the same candidate is kept; what an unfinished try left is deleted first.
+    A finished run of the same candidate is kept; what an interrupted attempt left is deleted first.
     """
-    experiment = mlflow.set_experiment(candidate.search.experiment)
-    name = candidate.run_name
-    for run in _former_tries(candidate, experiment.experiment_id):
-        if run.info.status == "FINISHED":
-            log.info("%s is finished from an earlier try: run %s", name, run.info.run_id)
-            return str(run.info.run_id)
-        log.warning("%s: an earlier try left run %s unfinished, deleted", name, run.info.run_id)
-        MlflowClient().delete_run(run.info.run_id)
-    data = TrainingSet.from_rows(datasets.read_snapshot(candidate.snapshot))
-    tags = {_SEARCH_TAG: candidate.search_id, _SNAPSHOT_TAG: candidate.snapshot, **_SOURCE}
-    with mlflow.start_run(run_name=name, tags=tags) as run:
-        trained = train(build(candidate.search, candidate.parameters), data)
+    experiment = mlflow.set_experiment(batch.search.experiment)
+    finished = _finished_runs(batch, experiment.experiment_id)
+    missing = [one for one in batch.candidates if one.number not in finished]
+    tags = {_SEARCH_TAG: batch.search_id, _SNAPSHOT_TAG: batch.snapshot, **_SOURCE}
+    if missing:
+        data = TrainingSet.from_rows(datasets.read_snapshot(batch.snapshot))
         with _without_advice():
-            _log(candidate, data, trained)
-    log.info(
-        "%s %s: accuracy %.4f on %d test rows, trained on %d in %.1f s",
-        *(name, dict(candidate.parameters), trained.evaluation.metrics["accuracy"]),
-        *(len(data.test), len(data.train), trained.seconds),
-    )
-    return str(run.info.run_id)
+            inputs = _describe(data, batch.snapshot)
+            fits = train_each(
+                (
+                    (build(batch.search, one.parameters), library_of(one.parameters))
+                    for one in missing
+                ),
+                data,
+            )
+            for one in missing:
+                name = batch.search.run_name(one.number)
+                with mlflow.start_run(run_name=name, tags=tags) as run:
+                    trained = next(fits)
+                    _log(run, batch.search, one.parameters, data, inputs, trained)
+                finished[one.number] = str(run.info.run_id)
+                log.info(
+                    "%s %s: accuracy %.4f on %d test rows, trained on %d in %.1f s by %s",
+                    *(name, dict(one.parameters), trained.evaluation.metrics["accuracy"]),
+                    *(len(data.test), len(data.train), trained.seconds, trained.trained_by),
+                )
+    return [finished[one.number] for one in batch.candidates]
 
 
-def _former_tries(candidate: Candidate, experiment_id: str) -> Sequence[Run]:
-    query = (
-        f"tags.`{_SEARCH_TAG}` = '{candidate.search_id}' "
-        f"and attributes.run_name = '{candidate.run_name}'"
-    )
-    runs: Sequence[Run] = MlflowClient().search_runs([experiment_id], query)
-    return runs
+def _finished_runs(batch: Batch, experiment_id: str) -> dict[int, str]:
+    """Return the finished runs of a batch by candidate; delete the others of earlier attempts."""
+    numbers = {batch.search.run_name(one.number): one.number for one in batch.candidates}
+    query = f"tags.`{_SEARCH_TAG}` = '{batch.search_id}'"
+    finished = {}
+    for run in MlflowClient().search_runs([experiment_id], query):
+        name, run_id = run.info.run_name, run.info.run_id
+        if name not in numbers:
+            continue
+        if run.info.status == "FINISHED":
+            log.info("%s is finished from an earlier attempt: run %s", name, run_id)
+            finished[numbers[name]] = str(run_id)
+        else:
+            log.warning("%s: an earlier attempt left run %s unfinished, deleted", name, run_id)
+            MlflowClient().delete_run(run_id)
+    return finished
 
 
-def _log(candidate: Candidate, data: TrainingSet, trained: Trained) -> None:
-    mlflow.log_params(
-        {**candidate.parameters, "train_rows": len(data.train), "test_rows": len(data.test)}
-    )
-    mlflow.log_metrics({**trained.evaluation.metrics, "training_seconds": trained.seconds})
-    digest = Path(candidate.snapshot).stem.rsplit("_", 1)[-1]
+def _describe(data: TrainingSet, snapshot: str) -> list[DatasetInput]:
+    """Return the parts of a training set as MLflow describes them, by their role in training."""
+    digest = Path(snapshot).stem.rsplit("_", 1)[-1]
+    inputs = []
     for context, part in (("training", data.train), ("testing", data.test)):
-        dataset = mlflow.data.from_pandas(
-            part.observations.assign(**{TARGET.name: part.classes}),
-            source=candidate.snapshot,
+        # The types of the columns are told from some rows: MLflow would look at every cell.
+        few = part.observations.head(_DESCRIBED_ROWS).assign(
+            **{TARGET.name: part.classes[:_DESCRIBED_ROWS]}
+        )
+        described = mlflow.data.from_pandas(
+            few,
+            source=snapshot,
             targets=TARGET.name,
             name="covertype",
             digest=f"{digest}-{context}",
-        )
-        mlflow.log_input(dataset, context=context)
-    mlflow.log_figure(draw_confusion(trained.evaluation.confusion), "confusion_matrix.png")
-    mlflow.log_dict(trained.evaluation.confusion.tolist(), "confusion_matrix.json")
-    weights = importances(trained.model)
-    mlflow.log_figure(draw_importances(weights), "importances.png")
-    mlflow.log_dict(weights.to_dict(), "importances.json")
-    log_model(trained.model, candidate.search.model_name, data)
+        ).to_dict()
+        profile = {"num_rows": len(part), "num_elements": len(part) * len(few.columns)}
+        dataset = Dataset(**described | {"profile": json.dumps(profile)})
+        inputs.append(DatasetInput(dataset, [InputTag(MLFLOW_DATASET_CONTEXT, context)]))
+    return inputs
+
+
+def _log(
+    run: Run,
+    search: Search,
+    parameters: Parameters,
+    data: TrainingSet,
+    inputs: Sequence[DatasetInput],
+    trained: Trained,
+) -> None:
+    facts = {
+        **parameters,
+        "train_rows": len(data.train),
+        "test_rows": len(data.test),
+        "trained_by": trained.trained_by,
+    }
+    converged = has_converged(trained.model)
+    if converged is not None:
+        facts |= {"converged": converged, "iterations": int(max(trained.model[-1].n_iter_))}
+    metrics = {**trained.evaluation.metrics, "training_seconds": trained.seconds}
+    mlflow.log_params(facts)
+    mlflow.log_metrics(metrics)
+    MlflowClient().log_inputs(run.info.run_id, inputs)
+    with tempfile.TemporaryDirectory() as made:
+        _draw(trained, Path(made))
+        mlflow.log_artifacts(made)
+    log_model(trained.model, search.model_name, data)
+
+
+def _draw(trained: Trained, folder: Path) -> None:
+    """Write the pictures of a model, and the figures that they show."""
+    confusion, weights = trained.evaluation.confusion, importances(trained.model)
+    draw_confusion(confusion).savefig(folder / "confusion_matrix.png")
+    (folder / "confusion_matrix.json").write_text(json.dumps(confusion.tolist()))
+    draw_importances(weights).savefig(folder / "importances.png")
+    (folder / "importances.json").write_text(json.dumps(weights.to_dict()))
 
 
 def log_model(model: Pipeline, name: str, data: TrainingSet) -> None:
@@ -136,15 +201,16 @@ def log_model(model: Pipeline, name: str, data: TrainingSet) -> None:
             for name in QUANTITY_NAMES
         },
     }
-    mlflow.sklearn.log_model(
-        model,
+    Model.log(
+        None,
+        flavor=flavor,
         name=name,
+        metadata=metadata,
+        model=model,
         signature=infer_signature(golden, model.predict(golden)),
         input_example=golden.head(3),
-        serialization_format="skops",
-        skops_trusted_types=TRUSTED_TYPES,
-        pip_requirements=_REQUIREMENTS,
-        metadata=metadata,
+        # It would load the model that was just written.
+        validate_serving_input=False,
     )
 
 
@@ -167,15 +233,38 @@ def best_run(run_ids: Sequence[str]) -> Run:
 def save_model(run: Run, path: Path) -> Path:
     """Write a run's model as a pickle, for people; the platform never loads it."""
     model = fetch_model(model_uri(run))
-    with replacing(path) as temporary:
-        temporary.write_bytes(pickle.dumps(model))
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        pickle.dump(model, file)
     return path
 
 
 def fetch_model(uri: str) -> Pipeline:
     """Load the model at an address of MLflow's; nothing of it stays on the disk."""
+    with _fetched(uri) as folder:
+        return load_model(folder)
+
+
+def fetch_answers(uri: str, observations: pd.DataFrame) -> npt.NDArray[np.float64]:
+    """Return what the model at an address answers, probabilities of shape (n, 7).
+
+    A forest is read tree after tree, so that it never stands in memory whole.
+
+    Raises
+    ------
+    ValueError
+        If there is no model of ours.
+    """
+    with _fetched(uri) as folder:
+        forest = StoredForest.open(folder / MODEL_FILE)
+        if forest is not None:
+            return forest.probabilities_of(observations)
+        return class_probabilities(load_model(folder), observations)
+
+
+@contextmanager
+def _fetched(uri: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
-        return load_model(Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder)))
+        yield Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder))
 
 
 def model_uri(run: Run) -> str:

@@ -1,16 +1,18 @@
 """Training and evaluation of one candidate on the fixed parts of a training set."""
 
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from sklearn.pipeline import Pipeline
-from threadpoolctl import threadpool_limits
 
+from covertype import acceleration
 from covertype.contract import FEATURE_NAMES, QUANTITY_NAMES, TARGET
 from covertype.evaluation import Evaluation, evaluate
+from covertype.searches import Library
 from covertype.split import in_test_part
 
 
@@ -27,7 +29,12 @@ class Part:
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """The two parts of a training set; no observation is in both."""
+    """The two parts of a training set; no observation is in both.
+
+    The quantities of the training part are int16, as the encoders then make float32 of them and
+    nothing wider. Those of the test part are int64, as the services ask by and MLflow's signature
+    says.
+    """
 
     train: Part
     test: Part
@@ -42,7 +49,7 @@ class TrainingSet:
             If a part is empty or the training part holds fewer than two classes.
         """
         in_test = in_test_part(rows)
-        train, test = _part(rows[~in_test]), _part(rows[in_test])
+        train, test = _part(rows[~in_test], np.int16), _part(rows[in_test], np.int64)
         if not len(test) or len(np.unique(train.classes)) < 2:
             raise ValueError(
                 f"{len(rows)} rows are too few to train on: {len(train)} for training, "
@@ -51,9 +58,8 @@ class TrainingSet:
         return cls(train, test)
 
 
-def _part(rows: pd.DataFrame) -> Part:
-    # Plain int64, as MLflow's signature has no narrower whole number than 32 bits.
-    observations = rows[list(FEATURE_NAMES)].astype(dict.fromkeys(QUANTITY_NAMES, np.int64))
+def _part(rows: pd.DataFrame, whole: type[np.integer]) -> Part:
+    observations = rows[list(FEATURE_NAMES)].astype(dict.fromkeys(QUANTITY_NAMES, whole))
     return Part(observations, rows[TARGET.name].to_numpy(np.int64))
 
 
@@ -64,17 +70,43 @@ class Trained:
     model: Pipeline
     evaluation: Evaluation
     seconds: float
+    trained_by: str
 
 
-def train(model: Pipeline, data: TrainingSet) -> Trained:
-    """Fit `model` on the training part and score it on the test part.
+def train(model: Pipeline, data: TrainingSet, library: Library = Library.FASTEST) -> Trained:
+    """Fit one candidate on the training part and score it on the test part."""
+    return next(train_each([(model, library)], data))
 
-    Linear algebra keeps to one thread: candidates are trained side by side, and its threads would
-    wait for each other actively. A forest's own threads are not concerned.
+
+def train_each(
+    candidates: Iterable[tuple[Pipeline, Library]], data: TrainingSet
+) -> Iterator[Trained]:
+    """Fit candidates on the training part one after another, and score each on the test part.
+
+    Parameters
+    ----------
+    candidates : iterable of (Pipeline, Library)
+        Unfitted; they differ in their last step alone, as the training part is encoded once for
+        all. A logistic regression starts from the coefficients of the one before.
+    data : TrainingSet
+
+    Yields
+    ------
+    Trained
+        The seconds of the first include the encoding.
     """
-    with threadpool_limits(limits=1):
+    prepared, former = None, None
+    for model, library in candidates:
         start = time.perf_counter()
-        model.fit(data.train.observations, data.train.classes)
+        if prepared is None:
+            prepared = model[:-1]
+            encoded = prepared.fit_transform(data.train.observations)
+        classifier = acceleration.fit(
+            model[-1], encoded, data.train.classes, library=library, former=former
+        )
         seconds = time.perf_counter() - start
-        evaluation = evaluate(model, data.test.observations, data.test.classes)
-    return Trained(model, evaluation, seconds)
+        former = classifier
+        fitted = Pipeline([*prepared.steps, (model.steps[-1][0], classifier)])
+        evaluation = evaluate(fitted, data.test.observations, data.test.classes)
+        trained_by = acceleration.trainer(classifier, library)
+        yield Trained(fitted, evaluation, seconds, trained_by)

@@ -11,13 +11,15 @@ class Unanswered(Exception):
 
 
 class NoModel(Unanswered):
-    """No version is in Production yet."""
+    """No version is in Production yet, or the one that is kept can't answer for a reason."""
 
     status = 503
 
-    def __init__(self) -> None:
+    def __init__(self, reason: str | None = None) -> None:
         super().__init__(
-            "No model is in Production yet: it appears here when one is promoted in MLflow"
+            f"No model answers yet: {reason}"
+            if reason
+            else "No model is in Production yet: it appears here when one is promoted in MLflow"
         )
 
 

@@ -28,7 +28,7 @@ from covertype.models import GOLDEN_PROBABILITIES, GOLDEN_ROWS, MODEL_FILE, TRAI
 from covertype.registry import MODEL_NAME, STAGE, production_version
 from inference.cards import Card, Refusal, RegistryReport, iso, now, write
 from inference.log import log_to_stderr
-from inference.predictors import prove_equal, save_arrays
+from inference.predictors import NotFlattened, prove_equal, save_arrays
 from inference.serving import ServedModel
 from inference.settings import ServingSettings
 from inference.store import CARD_FILE, ModelStore, version_of
@@ -81,11 +81,28 @@ class Follower:
         name = self.store.current
         if name is not None:
             try:
-                ServedModel.load(self.store.folder(name), self.store.compiled)
+                self._open_kept(name)
             except Exception as error:
                 log.warning("The kept version %s can't be loaded: %s", version_of(name), error)
                 return None
         return name
+
+    def _open_kept(self, name: str) -> None:
+        """Prove a kept version again; if a former release kept it, lay it out as this one does."""
+        kept = self.store.folder(name)
+        try:
+            ServedModel.load(kept, self.store.compiled)
+        except NotFlattened:
+            log.info("Version %s was kept by a former release: flattening it", version_of(name))
+            with self.store.incoming(name) as folder:
+                for file in (CARD_FILE, MODEL_FILE):
+                    (folder / file).hardlink_to(kept / file)
+                self._prepare(folder)
+
+    def _prepare(self, folder: Path) -> None:
+        """Flatten the model in a version's folder, and prove what answers from it."""
+        save_arrays(folder)
+        prove_equal(ServedModel.load(folder, self.store.compiled).predictor, folder)
 
     def _nothing(self) -> str:
         message = f"no version of {MODEL_NAME} is in {STAGE}"
@@ -144,8 +161,7 @@ class Follower:
         try:
             with self.store.incoming(name) as folder:
                 _fetch(version, folder)
-                save_arrays(folder)
-                prove_equal(ServedModel.load(folder, self.store.compiled).predictor, folder)
+                self._prepare(folder)
         except (MlflowException, RequestException, OSError):
             raise
         except Exception as error:

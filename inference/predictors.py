@@ -2,18 +2,17 @@
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from covertype.contract import CATEGORIES, CLASSES, QUANTITIES
+from covertype.forests import StoredForest
+from covertype.models import MODEL_FILE, class_probabilities, load_model
 from inference.cards import Card
 from inference.codes import Codes, to_codes, to_frame
 from inference.forest import ForestArrays, ForestPredictor, flatten
-
-if TYPE_CHECKING:
-    from sklearn.pipeline import Pipeline
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +20,10 @@ _TOLERANCE = 1e-9
 """How far a proven copy may be from the answers of training: a sum's order may differ there."""
 
 _PROVEN_ROWS = 2000
+
+
+class NotFlattened(Exception):
+    """A kept forest has no arrays of this release's layout; the follower makes them."""
 
 
 class Predictor(Protocol):
@@ -37,52 +40,43 @@ class PipelinePredictor:
     """The logged scikit-learn Pipeline itself: for any model, at scikit-learn's pace."""
 
     def __init__(self, version: Path) -> None:
-        # Imported here, as a worker that serves a forest needs no scikit-learn in memory.
-        from covertype.models import class_probabilities
-
-        self._model = _load(version)
-        self._class_probabilities = class_probabilities
+        self._model = load_model(version)
 
     def answer(self, codes: Codes) -> npt.NDArray[np.float64]:
-        return self._class_probabilities(self._model, to_frame(codes))
+        return class_probabilities(self._model, to_frame(codes))
 
     probabilities = answer
 
 
 def open_predictor(version: Path, compiled: Path) -> Predictor:
-    """Return what answers from a version's folder: its arrays if it has any, else its Pipeline."""
+    """Return what answers from a version's folder: a forest's arrays, or another model's Pipeline.
+
+    Raises
+    ------
+    NotFlattened
+        If it is a forest that a former release kept. As a Pipeline it could take all memory.
+    """
     arrays = ForestArrays.open(version)
     if arrays is not None:
         return ForestPredictor(arrays, compiled)
+    if StoredForest.open(version / MODEL_FILE) is not None:
+        raise NotFlattened
     return PipelinePredictor(version)
 
 
 def save_arrays(version: Path) -> None:
-    """Flatten a version's model beside it, if it is a forest over the contract's encoding.
+    """Flatten a version's model beside it, if it is a forest.
 
     Raises
     ------
     ValueError
         If the folder holds no model of ours.
     """
-    model = _load(version)
-    if not _is_forest(model):
-        log.warning("It is no forest over the encoded columns: scikit-learn answers, more slowly")
+    forest = StoredForest.open(version / MODEL_FILE)
+    if forest is None:
+        log.warning("It is no forest: scikit-learn answers, more slowly")
         return
-    flatten(model[-1]).save(version)
-
-
-def _load(version: Path) -> "Pipeline":
-    from covertype.models import load_model
-
-    return load_model(version)
-
-
-def _is_forest(model: "Pipeline") -> bool:
-    from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
-
-    kinds = (RandomForestClassifier, ExtraTreesClassifier)
-    return len(model) == 2 and isinstance(model[-1], kinds) and model[-1].n_outputs_ == 1
+    flatten(forest).save(version)
 
 
 def prove(predictor: Predictor, card: Card) -> None:
@@ -103,21 +97,27 @@ def prove(predictor: Predictor, card: Card) -> None:
 
 
 def prove_equal(predictor: Predictor, version: Path) -> None:
-    """Ask rows from all over the contract's ranges of a predictor and of the logged Pipeline.
+    """Ask rows from all over the contract's ranges of a predictor and of the stored forest.
+
+    scikit-learn's own trees answer, one at a time. For another model there is nothing to compare:
+    its Pipeline is the predictor.
 
     Raises
     ------
     ValueError
         If they differ.
     """
+    forest = StoredForest.open(version / MODEL_FILE)
+    if forest is None:
+        return
     random = np.random.default_rng(0)
     columns: list[Any] = [(quantity.minimum, quantity.maximum) for quantity in QUANTITIES]
     columns += [(0, len(category.values) - 1) for category in CATEGORIES]
     codes = np.stack(
         [random.integers(low, high, _PROVEN_ROWS, endpoint=True) for low, high in columns], axis=1
     ).astype(np.int16)
-    logged = PipelinePredictor(version)
-    _compare(predictor.answer(codes), logged.answer(codes), "rows otherwise than its Pipeline")
+    logged = forest.probabilities_of(to_frame(codes))
+    _compare(predictor.answer(codes), logged, "rows otherwise than its Pipeline")
 
 
 def _compare(

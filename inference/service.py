@@ -71,7 +71,7 @@ class Service:
         """
         model = self.serving.model
         if model is None:
-            raise NoModel
+            raise NoModel(self.serving.failure)
         return model
 
     def note(self, version: str, row: Row, prediction: int, probability: float) -> None:

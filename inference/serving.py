@@ -11,13 +11,14 @@ import msgspec
 from covertype.contract import QUANTITY_NAMES
 from inference.cards import Card, Refusal, now
 from inference.metrics import MODEL_VERSION, REGISTRY_REACHABLE, RELOADS
-from inference.predictors import Predictor, open_predictor, prove
+from inference.predictors import NotFlattened, Predictor, open_predictor, prove
 from inference.store import CARD_FILE, ModelStore, version_of
 
 log = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 0.25
 _RETRY_SECONDS = 5.0
+_UPGRADE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class ServedModel:
         ------
         ValueError
             If its answers are not those of training.
+        NotFlattened
+            If it is a forest that a former release kept.
         """
         card = msgspec.json.decode((folder / CARD_FILE).read_bytes(), type=Card)
         predictor = open_predictor(folder, compiled)
@@ -72,6 +75,12 @@ class Serving:
             return
         try:
             self.model = ServedModel.load(self.store.folder(name), self.store.compiled)
+        except NotFlattened:
+            # The follower does that first of all, and it takes seconds.
+            self.failure = (
+                f"version {version_of(name)}, which a former release kept, is being flattened"
+            )
+            self._again_at = time.monotonic() + _UPGRADE_SECONDS
         except Exception as error:
             self.failure = f"the kept version {version_of(name)} can't be loaded: {error}"
             self._again_at = time.monotonic() + _RETRY_SECONDS

@@ -2,7 +2,7 @@
 
     versions/<version>-<run>/   a proven model: card.json, model.skops, its arrays
     compiled/                   machine code that doesn't change with models
-    current                     the name of the version's folder that answers
+    current                     the names of the kept folders: the one that answers, the one before
     registry.json               what the last look at the registry gave
 
 A version's folder appears whole, and `current` moves only after it.
@@ -44,10 +44,13 @@ class ModelStore:
     @property
     def current(self) -> str | None:
         """The name of the version's folder that answers, if there is one."""
+        return next(iter(self._kept()), None)
+
+    def _kept(self) -> list[str]:
         try:
-            return self._pointer.read_text().strip() or None
+            return self._pointer.read_text().split()
         except FileNotFoundError:
-            return None
+            return []
 
     def folder(self, name: str) -> Path:
         """Return the folder of a version that is kept."""
@@ -71,13 +74,13 @@ class ModelStore:
         self.point_to(name)
 
     def point_to(self, name: str) -> None:
-        """Make a kept version the current one; of the others the newest stay."""
+        """Make a kept version the current one; the one before it stays, the others go."""
+        kept = list(dict.fromkeys((name, *self._kept())))[:_KEPT_VERSIONS]
         with replacing(self._pointer) as temporary:
-            temporary.write_text(name)
-        os.utime(self.folder(name))
-        newest = sorted(self._versions.iterdir(), key=lambda path: -path.stat().st_mtime)
-        for old in newest[_KEPT_VERSIONS:]:
-            shutil.rmtree(old, ignore_errors=True)
+            temporary.write_text("".join(f"{name}\n" for name in kept))
+        for folder in self._versions.iterdir():
+            if folder.name not in kept:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def write_report(self, report: RegistryReport) -> None:
         write(self._report, report)

@@ -2,7 +2,8 @@
 
 Reads the raw files that it has not read yet, sets rows that break the data contract aside in
 `rejected/` with the reason, drops exact duplicates and merges the rest. When the data has grown
-enough since the last announcement, a snapshot of it is announced as training data.
+enough since the last announcement, or no more is to come, a snapshot of it is announced as training
+data.
 """
 
 from datetime import datetime, timedelta
@@ -42,12 +43,21 @@ def preprocess_covertype():
         outlets=[TRAINING_DATA],
         execution_timeout=timedelta(minutes=5),
     )
-    def announce(rows: int, params=None, inlet_events=None, outlet_events=None) -> None:
+    def announce(
+        rows: int,
+        params=None,
+        inlet_events=None,
+        outlet_events=None,
+        triggering_asset_events=None,
+    ) -> None:
         from covertype import jobs
 
-        former = list(inlet_events[TRAINING_DATA].ascending(False).limit(1))
-        announced = former[0].extra["rows"] if former else None
-        snapshot = jobs.take_snapshot(rows, announced, params["announce_anyway"])
+        # People can create events too, in Airflow's interface; those say nothing of rows.
+        former = inlet_events[TRAINING_DATA].ascending(False).limit(20)
+        announced = next((event.extra["rows"] for event in former if "rows" in event.extra), None)
+        news = triggering_asset_events.get(RAW_DATA) or []
+        is_last = any(event.extra.get("rows") == 0 for event in news)
+        snapshot = jobs.take_snapshot(rows, announced, is_last or params["announce_anyway"])
         if snapshot is None:
             raise AirflowSkipException("Nothing to announce: the data has not grown enough")
         outlet_events[TRAINING_DATA].extra = snapshot

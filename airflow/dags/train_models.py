@@ -1,10 +1,15 @@
 """Trains and compares models: `train_logreg_model`, `train_logreg_model2`, `train_rf_model`.
 
-Each starts on new training data and carries out one search of `covertype.searches`: every candidate
-is a task and an MLflow run of its own, all on the same snapshot, and the most accurate one is kept.
-The best forest is then registered, and promoted if it beats the model in Production.
+Each starts on new training data and runs one search of `covertype.searches`: every candidate is an
+MLflow run of its own, all on the same snapshot, and the most accurate one is kept. The best forest
+is then registered, and promoted if it beats the model in Production.
+
+The tasks that train share the slots of the pool `training`, which bounds the memory that they take
+together: a forest takes two, the regressions of a search one. Everything else has the default pool,
+so that nothing else waits for a model to be trained.
 """
 
+import os
 from datetime import datetime, timedelta
 
 from airflow.sdk import Param, TriggerRule, dag, get_current_context, task
@@ -13,8 +18,8 @@ from assets import TRAINING_DATA
 from covertype.searches import FOREST, LOGREG, LOGREG_GRID, Search
 
 
-def search_dag(dag_id: str, search: Search, *, promotes: bool, priority: int) -> None:
-    """Define the DAG that carries out a search."""
+def search_dag(dag_id: str, search: Search, *, promotes: bool, slots: int) -> None:
+    """Define the DAG that runs a search."""
 
     @dag(
         dag_id=dag_id,
@@ -46,34 +51,32 @@ def search_dag(dag_id: str, search: Search, *, promotes: bool, priority: int) ->
             "retries": 4,
             "retry_delay": timedelta(seconds=10),
             "execution_timeout": timedelta(minutes=30),
-            "priority_weight": priority,
-            "weight_rule": "absolute",
         },
     )
-    def carry_out():
+    def run_search():
         @task
-        def plan(params=None, dag_run=None, triggering_asset_events=None) -> list[dict]:
+        def plan(params=None, dag_run=None) -> list[dict]:
             from covertype import jobs
 
-            announced = triggering_asset_events.get(TRAINING_DATA) or []
-            snapshot = announced[-1].extra["name"] if announced else params["snapshot"]
+            # Announcements that came during the former run are one round, on the newest data.
             search_id = f"{dag_id}/{dag_run.run_id}"
-            return jobs.plan_search(search, params["candidates"], search_id, snapshot)
+            return jobs.plan_search(search, params["candidates"], search_id, params["snapshot"])
 
-        @task(map_index_template="{{ name }}")
-        def train(candidate: dict) -> str:
+        @task(pool="training", pool_slots=slots, map_index_template="{{ name }}")
+        def train(batch: dict) -> list[str]:
             from covertype import jobs
-            from covertype.tracking import Candidate
 
-            chosen = Candidate(search, **candidate)
-            get_current_context()["name"] = chosen.run_name
-            return jobs.train_candidate(chosen)
+            # What collects, schedules and serves goes first.
+            os.nice(10)
+            chosen = jobs.batch_of(search, **batch)
+            get_current_context()["name"] = chosen.name
+            return jobs.train_batch(chosen)
 
         @task(trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
         def keep_best(runs) -> str:
             from covertype import jobs
 
-            return jobs.keep_best(search, runs[:])
+            return jobs.keep_best(search, [run for batch in runs for run in batch])
 
         @task
         def register(run: str) -> str:
@@ -87,14 +90,13 @@ def search_dag(dag_id: str, search: Search, *, promotes: bool, priority: int) ->
 
             return jobs.promote(version)
 
-        best = keep_best(train.expand(candidate=plan()))
+        best = keep_best(train.expand(batch=plan()))
         if promotes:
             promote(register(best))
 
-    carry_out()
+    run_search()
 
 
-# The forests go first where tasks compete: people wait for the model that is served.
-search_dag("train_rf_model", FOREST, promotes=True, priority=2)
-search_dag("train_logreg_model", LOGREG, promotes=False, priority=1)
-search_dag("train_logreg_model2", LOGREG_GRID, promotes=False, priority=1)
+search_dag("train_rf_model", FOREST, promotes=True, slots=2)
+search_dag("train_logreg_model", LOGREG, promotes=False, slots=1)
+search_dag("train_logreg_model2", LOGREG_GRID, promotes=False, slots=1)

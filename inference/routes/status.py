@@ -45,8 +45,9 @@ async def ready(service: CurrentService) -> Response:
     report = serving.store.read_report()
     registry = report.message if report else "not looked at yet"
     if serving.model is None:
+        detail = str(NoModel(serving.failure))
         return JSONResponse(
-            {"ready": False, "detail": str(NoModel()), "registry": registry}, status_code=503
+            {"ready": False, "detail": detail, "registry": registry}, status_code=503
         )
     version = serving.model.card.version
     return JSONResponse({"ready": True, "model_version": version, "registry": registry})

@@ -22,7 +22,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from covertype import jobs
 from covertype.searches import FOREST
 from covertype.settings import Settings
-from covertype.tracking import Candidate
+from covertype.tracking import Batch, Candidate
 from tests.browser.people import Person
 from tests.conftest import ROOT, free_port, wait_until_up
 
@@ -173,8 +173,8 @@ def _train(number: int, trees: int) -> None:
     snapshot = jobs.take_snapshot(rows, None, True)
     assert snapshot is not None
     parameters = {"n_estimators": trees, "max_depth": 16}
-    candidate = Candidate(FOREST, number, parameters, f"search-{number}", snapshot["name"])
-    run = jobs.train_candidate(candidate)
+    candidate = Candidate(number, parameters)
+    (run,) = jobs.train_batch(Batch(FOREST, f"search-{number}", snapshot["name"], [candidate]))
     jobs.promote(jobs.register(run))
 
 

@@ -1,10 +1,7 @@
 """One platform for all tests of the containers, built and started from nothing."""
 
-import shutil
-import subprocess
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -12,21 +9,6 @@ from tests.compose.stack import Stack, wait_for
 from tests.conftest import ROOT
 
 _FIGURES = pytest.StashKey[dict[str, str]]()
-
-
-def _copy(folder: Path) -> None:
-    """Copy what a clone would hold, with the changes that are not committed yet."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -51,18 +33,8 @@ def stack(pytestconfig: pytest.Config) -> Iterator[Stack]:
     if keep and folder.exists() and stack.containers():
         yield stack
         return
-    if folder.exists():
-        stack.make("down", "VOLUMES=1")
-        shutil.rmtree(folder)
-    _copy(folder)
-    begun = time.monotonic()
-    stack.compose("build")
-    stack.figures["Building the images"] = f"{time.monotonic() - begun:.0f} s"
     try:
-        begun = time.monotonic()
-        stack.make("up")
-        stack.figures["From nothing to all healthy"] = f"{time.monotonic() - begun:.0f} s"
-        stack.started = begun
+        stack.begin()
         yield stack
         stack.figures["Sizes of the images"] = "\n" + stack.command(
             *("docker", "image", "ls", "--format", "  {{.Repository}}:{{.Tag}} {{.Size}}"),

@@ -2,6 +2,7 @@
 
 import pickle
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import numpy as np
@@ -13,9 +14,9 @@ from covertype import jobs, tracking
 from covertype.contract import FEATURE_NAMES, TARGET
 from covertype.models import GOLDEN_PROBABILITIES, GOLDEN_ROWS, TRAINING_RANGES, load_model
 from covertype.registry import production_version
-from covertype.searches import FOREST, LOGREG
+from covertype.searches import FOREST, LOGREG, Parameters, Search
 from covertype.storage import Datasets, Snapshot
-from covertype.tracking import Candidate
+from covertype.tracking import Batch, Candidate
 from covertype.training import TrainingSet
 from covertype.versions import ALIAS, MODEL_NAME
 from tools.processes import told
@@ -48,16 +49,20 @@ def environment(
     mlflow.set_tracking_uri(mlflow_server)
 
 
-def candidate(snapshot: Snapshot, search_id: str, parameters: object, number: int = 0) -> Candidate:
-    return Candidate(FOREST, number, parameters, search_id, snapshot.name)  # type: ignore[arg-type]
+def batch(
+    snapshot: Snapshot, search_id: str, *parameters: Parameters, search: Search = FOREST
+) -> Batch:
+    candidates = [Candidate(number, one) for number, one in enumerate(parameters)]
+    return Batch(search, search_id, snapshot.name, candidates)
 
 
 def test_a_run_holds_all_that_people_compare(
     snapshot: Snapshot, datasets: Datasets, request: pytest.FixtureRequest
 ) -> None:
-    run_id = jobs.train_candidate(candidate(snapshot, request.node.name, FAIR, 3))
+    chosen = Batch(FOREST, request.node.name, snapshot.name, [Candidate(3, FAIR)])
+    (run_id,) = jobs.train_batch(chosen)
     run = MlflowClient().get_run(run_id)
-    assert run.info.run_name == "rf_run_3"
+    assert chosen.name == run.info.run_name == "rf_run_3"
     assert run.info.status == "FINISHED"
     assert run.data.tags["mlflow.source.name"] == "airflow"
     assert run.data.params["n_estimators"] == "5"
@@ -76,7 +81,7 @@ def test_a_run_holds_all_that_people_compare(
 def test_the_golden_rows_are_test_rows_with_the_models_answers(
     snapshot: Snapshot, datasets: Datasets, request: pytest.FixtureRequest
 ) -> None:
-    run_id = jobs.train_candidate(candidate(snapshot, request.node.name, FAIR))
+    (run_id,) = jobs.train_batch(batch(snapshot, request.node.name, FAIR))
     uri = tracking.model_uri(MlflowClient().get_run(run_id))
     metadata = mlflow.models.get_model_info(uri).metadata
     golden = pd.DataFrame(metadata[GOLDEN_ROWS], columns=list(FEATURE_NAMES))
@@ -96,19 +101,19 @@ def test_the_golden_rows_are_test_rows_with_the_models_answers(
 def test_a_repeated_try_keeps_the_finished_run(
     snapshot: Snapshot, request: pytest.FixtureRequest
 ) -> None:
-    chosen = candidate(snapshot, request.node.name, FAIR)
-    assert jobs.train_candidate(chosen) == jobs.train_candidate(chosen)
+    chosen = batch(snapshot, request.node.name, FAIR)
+    assert jobs.train_batch(chosen) == jobs.train_batch(chosen)
 
 
 def test_what_an_unfinished_try_left_is_deleted(
     snapshot: Snapshot, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chosen = candidate(snapshot, request.node.name, FAIR)
+    chosen = batch(snapshot, request.node.name, FAIR)
     with monkeypatch.context() as patch:
         patch.setattr(tracking, "log_model", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            jobs.train_candidate(chosen)
-    run_id = jobs.train_candidate(chosen)
+            jobs.train_batch(chosen)
+    (run_id,) = jobs.train_batch(chosen)
     experiment = MlflowClient().get_experiment_by_name(FOREST.experiment)
     query = f"tags.`covertype.search` = '{request.node.name}'"
     runs = MlflowClient().search_runs([experiment.experiment_id], query)
@@ -118,10 +123,7 @@ def test_what_an_unfinished_try_left_is_deleted(
 def test_the_best_run_is_kept_as_a_file_that_answers_the_same(
     snapshot: Snapshot, datasets: Datasets, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    runs = [
-        jobs.train_candidate(candidate(snapshot, request.node.name, parameters, number))
-        for number, parameters in enumerate((WEAK, GOOD, FAIR))
-    ]
+    runs = jobs.train_batch(batch(snapshot, request.node.name, WEAK, GOOD, FAIR))
     assert jobs.keep_best(FOREST, runs) == runs[1]
     kept = pickle.loads((tmp_path / "models" / "mejor_rf_model.pkl").read_bytes())
     test = TrainingSet.from_rows(datasets.read_snapshot(snapshot.name)).test
@@ -132,10 +134,7 @@ def test_the_best_run_is_kept_as_a_file_that_answers_the_same(
 def test_only_a_better_version_takes_the_place_of_production(
     snapshot: Snapshot, request: pytest.FixtureRequest
 ) -> None:
-    runs = [
-        jobs.train_candidate(candidate(snapshot, request.node.name, parameters, number))
-        for number, parameters in enumerate((FAIR, WEAK, GOOD))
-    ]
+    runs = jobs.train_batch(batch(snapshot, request.node.name, FAIR, WEAK, GOOD))
     fair, weak, good = (jobs.register(run) for run in runs)
     assert jobs.register(runs[0]) == fair
 
@@ -170,10 +169,75 @@ def test_both_versions_are_scored_on_rows_that_neither_was_trained_on(
 
 
 def test_a_plan_names_the_newest_snapshot_unless_another_is_asked_for(snapshot: Snapshot) -> None:
-    plan = jobs.plan_search(LOGREG, [{"C": 1.0}, {"C": 2.0}], "id", None)
-    assert [entry["number"] for entry in plan] == [0, 1]
+    plan = jobs.plan_search(FOREST, [FAIR, GOOD], "id", None)
+    assert [one["number"] for entry in plan for one in entry["candidates"]] == [0, 1]
     assert {entry["snapshot"] for entry in plan} == {snapshot.name}
-    assert jobs.plan_search(LOGREG, [{"C": 1.0}], "id", snapshot.name) == plan[:1]
+    assert jobs.plan_search(FOREST, [FAIR], "id", snapshot.name) == plan[:1]
+
+
+def test_regressions_share_a_batch_and_each_has_its_run(
+    snapshot: Snapshot, request: pytest.FixtureRequest
+) -> None:
+    candidates: list[Parameters] = [
+        {"C": 1.0},
+        {"C": 0.1},
+        {"C": 1.0, "solver": "newton-cg"},
+    ]
+    (plan,) = jobs.plan_search(LOGREG, candidates, request.node.name, snapshot.name)
+    chosen = jobs.batch_of(LOGREG, **plan)
+    assert chosen.name == "logreg_run_1 … logreg_run_2"
+    runs = [MlflowClient().get_run(run_id) for run_id in jobs.train_batch(chosen)]
+    assert [run.info.run_name for run in runs] == ["logreg_run_1", "logreg_run_0", "logreg_run_2"]
+    assert {run.data.params["converged"] for run in runs} == {"True"}
+    assert all(int(run.data.params["iterations"]) >= 0 for run in runs)
+
+
+def test_a_batch_that_was_interrupted_goes_on_with_what_is_missing(
+    snapshot: Snapshot, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = batch(snapshot, request.node.name, {"C": 0.1}, {"C": 1.0}, search=LOGREG)
+    log_model, logged = tracking.log_model, []
+
+    def fail_at_the_second(*arguments: Any) -> None:
+        logged.append(arguments)
+        if len(logged) == 2:
+            raise OSError("killed")
+        log_model(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tracking, "log_model", fail_at_the_second)
+        with pytest.raises(OSError, match="killed"):
+            jobs.train_batch(chosen)
+    runs = jobs.train_batch(chosen)
+    experiment = MlflowClient().get_experiment_by_name(LOGREG.experiment)
+    query = f"tags.`covertype.search` = '{request.node.name}'"
+    kept = MlflowClient().search_runs([experiment.experiment_id], query)
+    assert {run.info.run_id for run in kept} == set(runs)
+    assert {run.info.status for run in kept} == {"FINISHED"}
+
+
+@pytest.mark.parametrize(
+    ("search", "parameters"),
+    [(FOREST, FOREST.candidates[0]), (FOREST, GOOD), (LOGREG, {"C": 1.0})],
+)
+def test_mlflow_s_own_loader_reads_a_logged_model(
+    search: Search,
+    parameters: Parameters,
+    snapshot: Snapshot,
+    datasets: Datasets,
+    request: pytest.FixtureRequest,
+) -> None:
+    chosen = batch(snapshot, request.node.name, parameters, search=search)
+    (run_id,) = jobs.train_batch(chosen)
+    uri = tracking.model_uri(MlflowClient().get_run(run_id))
+    test = TrainingSet.from_rows(datasets.read_snapshot(snapshot.name)).test
+    answered = mlflow.sklearn.load_model(uri).predict(test.observations)
+    accuracy = MlflowClient().get_run(run_id).data.metrics["accuracy"]
+    assert (answered == test.classes).mean() == accuracy
+    assert (mlflow.pyfunc.load_model(uri).predict(test.observations) == answered).all()
+    # What the gate scores by, without a whole forest in memory.
+    streamed = tracking.fetch_answers(uri, test.observations)
+    assert (streamed.argmax(axis=1) == test.classes).mean() == accuracy
 
 
 def test_a_plan_with_unknown_data_or_parameters_is_refused(snapshot: Snapshot) -> None:

@@ -7,7 +7,7 @@ import skops.io
 from sklearn.dummy import DummyClassifier
 
 from covertype.estimators import build
-from covertype.models import MODEL_FILE, load_model
+from covertype.models import MODEL_FILE, dump_model, load_model
 from covertype.searches import FOREST
 from covertype.training import TrainingSet, train
 
@@ -15,10 +15,16 @@ from covertype.training import TrainingSet, train
 def test_a_model_comes_back_as_it_was_written(tmp_path: Path, real_rows: pd.DataFrame) -> None:
     data = TrainingSet.from_rows(real_rows)
     model = train(build(FOREST, {"n_estimators": 3}), data).model
-    skops.io.dump(model, tmp_path / MODEL_FILE)
+    dump_model(model, tmp_path / MODEL_FILE)
     loaded = load_model(tmp_path)
     before, after = (m.predict_proba(data.test.observations) for m in (model, loaded))
     np.testing.assert_allclose(before, after, atol=1e-14)
+
+
+def test_a_model_is_written_compressed(tmp_path: Path, real_rows: pd.DataFrame) -> None:
+    model = train(build(FOREST, {"n_estimators": 10}), TrainingSet.from_rows(real_rows)).model
+    dump_model(model, tmp_path / MODEL_FILE)
+    assert (tmp_path / MODEL_FILE).stat().st_size < len(skops.io.dumps(model)) / 3
 
 
 def test_a_pickle_is_never_loaded(tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
 import os
+import shutil
+import stat
 import threading
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -7,7 +9,9 @@ import pandas as pd
 import pytest
 
 from covertype.contract import COLUMNS
-from covertype.storage import Datasets, RawFile, replacing
+from covertype.storage import Busy, Damaged, Datasets, RawFile, replacing
+from covertype.storage.atomic import locked
+from covertype.validation import split_valid
 
 MOMENT = datetime(2026, 11, 23, 10, 5, 0, tzinfo=UTC)
 ROW = ["3000", "45", "10", "100", "20", "200", "220", "230", "180", "150", "Rawah", "C7745", "4"]
@@ -132,13 +136,13 @@ def test_a_file_that_is_no_text_is_read_without_failing(datasets: Datasets) -> N
 
 
 def processed(rows: int) -> pd.DataFrame:
-    return pd.DataFrame([ROW] * rows, columns=list(COLUMNS))
+    return split_valid(pd.DataFrame([ROW] * rows, columns=list(COLUMNS)))[0]
 
 
 def test_csv_and_parquet_hold_the_same_processed_rows(datasets: Datasets) -> None:
     datasets.write_processed(processed(2), [])
     assert datasets.processed_csv.name == "covertype_preprocessed.csv"
-    from_csv = pd.read_csv(datasets.processed_csv, dtype=str)
+    from_csv = pd.read_csv(datasets.processed_csv, dtype=dict(processed(2).dtypes))
     pd.testing.assert_frame_equal(from_csv, datasets.read_processed())
 
 
@@ -166,11 +170,68 @@ def test_the_same_data_is_the_same_snapshot(datasets: Datasets) -> None:
     assert datasets.take_snapshot() == datasets.take_snapshot()
 
 
-def test_old_snapshots_are_let_go(datasets: Datasets) -> None:
-    for rows in range(1, 14):
+def test_every_snapshot_is_kept_in_the_order_of_taking(datasets: Datasets) -> None:
+    """Whatever the clock said, and though rows come back that were there before."""
+    taken = []
+    for number, rows in enumerate([*range(1, 14), 3]):
         datasets.write_processed(processed(rows), [])
-        last = datasets.take_snapshot()
-        os.utime(datasets.root / last.name, (rows, rows))
-    datasets.take_snapshot()
-    assert len(datasets.snapshot_names()) == 10
-    assert datasets.snapshot_names()[-1] == last.name
+        taken.append(datasets.take_snapshot())
+        os.utime(datasets.root / taken[-1].name, (1000 - number, 1000 - number))
+    assert datasets.snapshot_names() == [snapshot.name for snapshot in taken]
+    assert [len(datasets.read_snapshot(each.name)) for each in taken] == [*range(1, 14), 3]
+
+
+def test_snapshots_of_a_former_release_are_the_oldest(datasets: Datasets) -> None:
+    datasets.write_processed(processed(2), [])
+    former = [f"training/covertype_{rows}_0123456789ab.parquet" for rows in (9, 10)]
+    for age, name in enumerate(former):
+        (datasets.root / name).parent.mkdir(exist_ok=True)
+        shutil.copy(datasets.processed_parquet, datasets.root / name)
+        os.utime(datasets.root / name, (1000 - age, 1000 - age))
+    assert datasets.snapshot_names() == former
+    newest = datasets.take_snapshot()
+    assert datasets.snapshot_names() == [*former, newest.name]
+
+
+def test_new_files_without_new_rows_make_no_new_snapshot(datasets: Datasets) -> None:
+    datasets.write_processed(processed(2), [])
+    before = datasets.take_snapshot()
+    datasets.write_processed(processed(2), [datasets.write_raw(1, 1, MOMENT, [ROW])])
+    assert datasets.take_snapshot() == before
+
+
+def test_a_lock_that_is_held_too_long_names_its_file_and_its_holder(tmp_path: Path) -> None:
+    with locked(tmp_path / "lock"), pytest.raises(Busy) as caught, locked(tmp_path / "lock", 0.05):
+        pass
+    assert f"{tmp_path}/lock has been locked for 0.05 s by process {os.getpid()}" in str(
+        caught.value
+    )
+
+
+def test_a_replaced_file_is_on_the_disk_before_and_after_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, synced = tmp_path / "file.txt", []
+
+    def sync(descriptor: int) -> None:
+        of_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        synced.append(("folder" if of_folder else "file", path.exists()))
+
+    monkeypatch.setattr(os, "fsync", sync)
+    with replacing(path) as temporary:
+        temporary.write_text("whole")
+    assert synced == [("file", False), ("folder", True)]
+
+
+def test_a_file_of_rows_that_can_t_be_read_names_the_remedy(datasets: Datasets) -> None:
+    datasets.processed.folder.mkdir()
+    datasets.processed_parquet.write_bytes(b"half")
+    with pytest.raises(Damaged, match="make rebuild-data"):
+        datasets.unread_names()
+
+
+def test_rows_that_the_contract_does_not_know_name_the_remedy(datasets: Datasets) -> None:
+    datasets.processed.folder.mkdir()
+    processed(1).assign(Soil_Type="C0000").to_parquet(datasets.processed_parquet, index=False)
+    with pytest.raises(Damaged, match=r"Soil_Type holds .* make rebuild-data"):
+        datasets.processed.mend_csv()

@@ -1,13 +1,26 @@
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.ensemble import RandomForestClassifier
 
-from covertype.contract import CLASSES, FEATURE_NAMES, TARGET
-from covertype.estimators import build
+from covertype.contract import CLASSES, FEATURE_NAMES, QUANTITY_NAMES, TARGET
+from covertype.encoding import ONE_HOT_NAMES, TREE_NAMES
+from covertype.estimators import build, has_converged, library_of
 from covertype.evaluation import evaluate, importances
 from covertype.models import class_probabilities
-from covertype.searches import FOREST, LOGREG, LOGREG_GRID, Search
-from covertype.training import TrainingSet, train
+from covertype.searches import (
+    ENCODING,
+    FOREST,
+    LIBRARY,
+    LOGREG,
+    LOGREG_GRID,
+    Library,
+    Parameters,
+    Search,
+)
+from covertype.training import TrainingSet, train, train_each
 
 SMALL = {FOREST.run_prefix: {"n_estimators": 5, "max_depth": 6}}
 
@@ -47,7 +60,8 @@ def test_training_twice_gives_the_same_model(data: TrainingSet) -> None:
 @pytest.mark.parametrize("search", [LOGREG, LOGREG_GRID, FOREST])
 def test_every_candidate_of_a_search_can_be_built(search: Search) -> None:
     for parameters in search.candidates:
-        assert parameters.items() <= build(search, parameters)[-1].get_params().items()
+        own = {key: value for key, value in parameters.items() if key not in {ENCODING, LIBRARY}}
+        assert own.items() <= build(search, parameters)[-1].get_params().items()
 
 
 def test_the_searches_are_those_that_users_know() -> None:
@@ -58,7 +72,12 @@ def test_the_searches_are_those_that_users_know() -> None:
 
 @pytest.mark.parametrize(
     ("parameters", "named"),
-    [({"trees": 5}, "trees"), ({"n_estimators": "many"}, "n_estimators")],
+    [
+        ({"trees": 5}, "trees"),
+        ({"n_estimators": "many"}, "n_estimators"),
+        ({"encoding": "words"}, "encoding must be one of one-hot, trees, got 'words'"),
+        ({"library": "magic"}, "library must be one of fastest, scikit-learn, got 'magic'"),
+    ],
 )
 def test_parameters_that_make_no_forest_are_named(parameters: object, named: str) -> None:
     with pytest.raises(ValueError, match=f"makes no forest: .*{named}"):
@@ -90,9 +109,75 @@ def test_a_class_never_seen_in_training_has_probability_zero(real_rows: pd.DataF
     )
 
 
-@pytest.mark.parametrize("search", [LOGREG, FOREST])
-def test_importances_name_the_54_columns(search: Search, data: TrainingSet) -> None:
-    weights = importances(train(build(search, search.candidates[0]), data).model)
-    assert len(weights) == 54
-    assert {"Elevation", "Wilderness_Area_Rawah", "Soil_Type_C7745"} <= set(weights.index)
+@pytest.mark.parametrize(
+    ("search", "number", "names"),
+    [(LOGREG, 0, ONE_HOT_NAMES), (FOREST, 0, ONE_HOT_NAMES), (FOREST, 1, TREE_NAMES)],
+)
+def test_importances_name_every_column_that_the_classifier_sees(
+    search: Search, number: int, names: tuple[str, ...], data: TrainingSet
+) -> None:
+    weights = importances(train(build(search, search.candidates[number]), data).model)
+    assert sorted(weights.index) == sorted(names)
     assert weights.is_monotonic_decreasing
+
+
+def test_the_first_forest_is_the_first_platforms_own(data: TrainingSet) -> None:
+    """100 trees of depth 20 over the 54 columns, scikit-learn's other defaults."""
+    trained = train(build(FOREST, FOREST.candidates[0]), data, library_of(FOREST.candidates[0]))
+    forest = trained.model[-1]
+    defaults = RandomForestClassifier(n_estimators=100, max_depth=20, n_jobs=-1, random_state=0)
+    assert forest.get_params() == defaults.get_params()
+    assert forest.n_features_in_ == 54
+    assert trained.trained_by.startswith("scikit-learn 1.")
+
+
+def test_regressions_are_fitted_from_the_strongest_regularization_to_the_weakest() -> None:
+    candidates: list[Parameters] = [
+        {"C": 10.0},
+        {"C": 0.1, "solver": "newton-cg"},
+        {"C": 0.1},
+        {},
+    ]
+    assert LOGREG.batches(candidates) == [[1, 2, 3, 0]]
+
+
+def test_every_forest_has_a_task_of_its_own() -> None:
+    assert FOREST.batches(FOREST.candidates) == [[number] for number in range(7)]
+
+
+def test_a_warm_start_finds_what_a_cold_one_finds_in_fewer_iterations(data: TrainingSet) -> None:
+    parameters = [{"C": 1.0}, {"C": 3.0}]
+    chained = list(
+        train_each([(build(LOGREG, one), Library.SCIKIT_LEARN) for one in parameters], data)
+    )
+    cold = train(build(LOGREG, parameters[1]), data, Library.SCIKIT_LEARN)
+    assert chained[1].model[-1].n_iter_[0] < cold.model[-1].n_iter_[0]
+    warm_loss, cold_loss = (one.evaluation.metrics["log_loss"] for one in (chained[1], cold))
+    assert warm_loss == pytest.approx(cold_loss, abs=2e-3)
+    assert chained[0].model.get_params()["classifier__C"] == 1.0
+
+
+@pytest.mark.parametrize(("iterations", "converged"), [(1000, True), (3, False)])
+def test_a_regression_says_if_it_has_converged(
+    data: TrainingSet, iterations: int, converged: bool
+) -> None:
+    model = build(LOGREG, {"C": 1.0, "max_iter": iterations})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        trained = train(model, data)
+    assert has_converged(trained.model) is converged
+
+
+def test_a_forest_has_nothing_to_converge(data: TrainingSet) -> None:
+    assert has_converged(train(build(FOREST, {"n_estimators": 2}), data).model) is None
+
+
+def test_the_training_part_is_encoded_as_narrow_as_it_is_trained_on(
+    real_rows: pd.DataFrame,
+) -> None:
+    data = TrainingSet.from_rows(real_rows)
+    assert {str(data.train.observations[name].dtype) for name in QUANTITY_NAMES} == {"int16"}
+    assert {str(data.test.observations[name].dtype) for name in QUANTITY_NAMES} == {"int64"}
+    for parameters in FOREST.candidates:
+        encoded = build(FOREST, parameters)[:-1].fit_transform(data.train.observations)
+        assert encoded.dtype == np.float32

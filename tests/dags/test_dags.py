@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,8 +12,11 @@ from airflow.sdk import DAG, TriggerRule
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
+from assets import RAW_DATA, TRAINING_DATA
+from covertype import jobs
 from covertype.contract import GROUPS
 from covertype.searches import FOREST, LOGREG, LOGREG_GRID, Search
+from tools.processes import told
 
 ROOT = Path(__file__).parents[2]
 DAGS = ROOT / "airflow" / "dags"
@@ -86,12 +90,10 @@ def test_every_candidate_of_a_search_is_a_task_of_its_own(
     assert isinstance(dag.get_task("train"), MappedOperator)
 
 
-def test_only_forests_are_registered_and_promoted_and_they_go_first(bag: DagBag) -> None:
+def test_only_forests_are_registered_and_promoted(bag: DagBag) -> None:
     forest, logreg = bag.dags["train_rf_model"], bag.dags["train_logreg_model"]
     assert forest.get_task("promote").upstream_task_ids == {"register"}
     assert not {"register", "promote"} & set(logreg.task_ids)
-    for task in forest.tasks:
-        assert task.priority_weight > logreg.get_task("train").priority_weight
 
 
 @pytest.mark.parametrize("dag_id", SCHEDULES)
@@ -135,11 +137,105 @@ class Counted:
         return self._failed
 
 
-@pytest.mark.parametrize(("failed", "ends"), [(0, AirflowSkipException), (3, AirflowFailException)])
-def test_a_collection_without_rows_passes_only_if_no_group_failed(
-    bag: DagBag, failed: int, ends: type[Exception]
-) -> None:
+def announce_a_collection_without_rows(bag: DagBag, failed: int) -> SimpleNamespace:
     announce: Any = bag.dags["descargar_datos_api"].get_task("announce")
     run = SimpleNamespace(dag_id="descargar_datos_api", run_id="now")
+    event = SimpleNamespace(extra=None)
+    announce.python_callable([], ti=Counted(failed), dag_run=run, outlet_events={RAW_DATA: event})
+    return event
+
+
+@pytest.mark.parametrize(("failed", "ends"), [(0, AirflowSkipException), (3, AirflowFailException)])
+def test_a_collection_without_rows_passes_only_if_no_group_failed(
+    bag: DagBag, failed: int, ends: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "has_unannounced_rows", lambda: False)
     with pytest.raises(ends):
-        announce.python_callable([], ti=Counted(failed), dag_run=run, outlet_events={})
+        announce_a_collection_without_rows(bag, failed)
+
+
+def test_the_end_of_the_data_is_announced_while_rows_wait_to_be_trained_on(
+    bag: DagBag, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "has_unannounced_rows", lambda: True)
+    event = announce_a_collection_without_rows(bag, 0)
+    assert event.extra == {"files": [], "rows": 0}
+
+
+class Events:
+    """The events of an asset, the newest last, as a task reads them."""
+
+    def __init__(self, *extras: dict[str, object]) -> None:
+        self._extras = extras
+
+    def ascending(self, ascending: bool) -> "Events":
+        return self if ascending else Events(*reversed(self._extras))
+
+    def limit(self, count: int) -> "Events":
+        return Events(*self._extras[:count])
+
+    def __iter__(self) -> Iterator[SimpleNamespace]:
+        return (SimpleNamespace(extra=extra) for extra in self._extras)
+
+
+FOREIGN: dict[str, object] = {"from_rest_api": True}
+
+
+@pytest.mark.parametrize(
+    ("former", "news", "asked"),
+    [
+        (Events(), Events({"files": ["a"], "rows": 5}), (100, None, False)),
+        (Events({"rows": 80}), Events({"files": ["a"], "rows": 5}), (100, 80, False)),
+        (Events({"rows": 80}), Events({"files": [], "rows": 0}), (100, 80, True)),
+        (Events({"rows": 80}, FOREIGN), Events(FOREIGN), (100, 80, False)),
+        (Events(FOREIGN), None, (100, None, False)),
+    ],
+)
+def test_growth_is_counted_from_the_last_announcement_of_rows(
+    bag: DagBag,
+    former: Events,
+    news: Events | None,
+    asked: tuple[int, int | None, bool],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls: list[object] = []
+
+    def take_snapshot(*given: object) -> dict[str, object]:
+        calls.append(given)
+        return {"name": "s"}
+
+    monkeypatch.setattr(jobs, "take_snapshot", take_snapshot)
+    announce: Any = bag.dags["preprocess_covertype"].get_task("announce")
+    event = SimpleNamespace(extra=None)
+    announce.python_callable(
+        100,
+        params={"announce_anyway": False},
+        inlet_events={TRAINING_DATA: former},
+        outlet_events={TRAINING_DATA: event},
+        triggering_asset_events={RAW_DATA: news} if news else {},
+    )
+    assert calls == [asked]
+    assert event.extra == {"name": "s"}
+
+
+@pytest.mark.parametrize("dag_id", SCHEDULES)
+def test_only_training_waits_for_a_slot_of_training(bag: DagBag, dag_id: str) -> None:
+    pools = {task.task_id: task.pool for task in bag.dags[dag_id].tasks}
+    training = {task for task, pool in pools.items() if pool == "training"}
+    assert training == {"train"} & set(pools)
+    assert set(pools.values()) <= {"training", "default_pool"}
+
+
+def test_one_forest_and_one_search_of_regressions_fit_the_pool_and_no_second_forest(
+    bag: DagBag,
+) -> None:
+    slots = {dag: bag.dags[dag].get_task("train").pool_slots for dag in SEARCHES}
+    pool = int(told("airflow")["TRAINING_SLOTS"])
+    forest = slots.pop("train_rf_model")
+    assert all(forest + regressions <= pool for regressions in slots.values())
+    assert 2 * forest > pool
+
+
+@pytest.mark.parametrize("script", ["init.sh", "standalone.sh"])
+def test_the_pool_of_training_is_made_wherever_airflow_starts(script: str) -> None:
+    assert "airflow pools set training" in (ROOT / "airflow" / script).read_text()

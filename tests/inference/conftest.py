@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,12 +11,15 @@ import pandas as pd
 import pytest
 import skops.io
 from fastapi.testclient import TestClient
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 
 from covertype.contract import FEATURE_NAMES, QUANTITY_NAMES
-from covertype.estimators import build
+from covertype.encoding import one_hot_encoder, tree_encoder
 from covertype.models import MODEL_FILE, class_probabilities
-from covertype.searches import FOREST, LOGREG
 from covertype.training import TrainingSet
 from inference import cards
 from inference.app import create_app
@@ -32,18 +36,28 @@ def data(real_rows: pd.DataFrame) -> TrainingSet:
     return TrainingSet.from_rows(real_rows)
 
 
+def make_forest(
+    data: TrainingSet, encoder: Callable[[], ColumnTransformer] = tree_encoder, **parameters: Any
+) -> Pipeline:
+    """Return a fitted forest. It has one thread, which adds up the trees in one order."""
+    classifier = RandomForestClassifier(**{"n_estimators": 25, "random_state": 0} | parameters)
+    model = Pipeline([("encoder", encoder()), ("classifier", classifier)])
+    return model.fit(data.train.observations, data.train.classes)
+
+
 @pytest.fixture(scope="session")
 def forest(data: TrainingSet) -> Pipeline:
-    model = build(FOREST, {"n_estimators": 25, "max_depth": None})
-    model.fit(data.train.observations, data.train.classes)
-    # One thread adds up the trees in one order.
-    return model.set_params(classifier__n_jobs=1)
+    return make_forest(data, bootstrap=False)
 
 
 @pytest.fixture(scope="session")
 def logistic_regression(data: TrainingSet) -> Pipeline:
-    model = build(LOGREG, {"C": 1.0})
-    return model.fit(data.train.observations, data.train.classes)
+    steps = [
+        ("encoder", one_hot_encoder()),
+        ("scaler", StandardScaler()),
+        ("classifier", LogisticRegression(max_iter=1000)),
+    ]
+    return Pipeline(steps).fit(data.train.observations, data.train.classes)
 
 
 def make_card(version: str, model: Pipeline, data: TrainingSet) -> cards.Card:

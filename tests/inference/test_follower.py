@@ -1,15 +1,22 @@
 """What the follower does with a version that it can't fetch at once."""
 
 import shutil
+import subprocess
+import sys
+import time
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 from mlflow.entities.model_registry import ModelVersion
 from sklearn.pipeline import Pipeline
 
 from inference import follower
+from inference.codes import to_codes
 from inference.follower import Follower
+from inference.serving import Serving
 from inference.store import ModelStore
 from tests.inference.conftest import Keep
 
@@ -100,3 +107,86 @@ def test_a_kept_version_that_is_damaged_is_fetched_again(
     monkeypatch.setattr(follower, "_fetch", refuse)
     Follower(store, 5).check()
     assert fetched == ["7"]
+
+
+def kept_by_a_former_release(store: ModelStore, forest: Pipeline, keep: Keep) -> Path:
+    keep(store, "7", forest)
+    folder = store.folder(str(store.current))
+    (folder / "forest-2").rename(folder / "forest-1")
+    return folder
+
+
+@pytest.fixture
+def loaded_pipelines(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The models that were loaded whole."""
+    loaded: list[Path] = []
+    monkeypatch.setattr("inference.predictors.load_model", loaded.append)
+    return loaded
+
+
+def test_a_forest_that_a_former_release_kept_is_flattened_without_registry_and_then_answers(
+    store: ModelStore,
+    forest: Pipeline,
+    keep: Keep,
+    rows: list[list[object]],
+    expected: npt.NDArray[np.float64],
+    loaded_pipelines: list[Path],
+) -> None:
+    folder = kept_by_a_former_release(store, forest, keep)
+    serving = Serving(store)
+    serving.look()
+    assert serving.model is None
+    assert serving.failure == "version 7, which a former release kept, is being flattened"
+    Follower(store, 5)
+    assert {path.name for path in folder.iterdir()} == {"card.json", "model.skops", "forest-2"}
+    time.sleep(1)
+    serving.look()
+    assert serving.failure is None
+    assert serving.model is not None
+    assert np.array_equal(serving.model.predictor.answer(to_codes(rows)), expected)
+    assert not loaded_pipelines
+
+
+def test_a_forest_that_a_former_release_kept_and_is_damaged_is_fetched_again(
+    store: ModelStore,
+    clock: list[float],
+    monkeypatch: pytest.MonkeyPatch,
+    forest: Pipeline,
+    keep: Keep,
+) -> None:
+    folder = kept_by_a_former_release(store, forest, keep)
+    content = (folder / "model.skops").read_bytes()
+    (folder / "model.skops").write_bytes(content[: len(content) // 2])
+    fetched: list[str] = []
+    monkeypatch.setattr(follower, "_fetch", lambda version, _: fetched.append(version.version))
+    Follower(store, 5).check()
+    assert fetched == ["7"]
+
+
+def test_a_version_is_followed_without_loading_the_forest_whole(
+    store: ModelStore,
+    clock: list[float],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    forest: Pipeline,
+    keep: Keep,
+    loaded_pipelines: list[Path],
+) -> None:
+    ready = ModelStore(tmp_path / "elsewhere")
+    keep(ready, "7", forest)
+    files = ready.folder(str(ready.current))
+
+    def fetch(_: ModelVersion, folder: Path) -> None:
+        for name in ("card.json", "model.skops"):
+            shutil.copy(files / name, folder / name)
+
+    monkeypatch.setattr(follower, "_fetch", fetch)
+    Follower(store, 5).check()
+    assert store.current == "7-run7"
+    assert not loaded_pipelines
+
+
+def test_the_follower_needs_no_scikit_learn_until_there_is_a_version() -> None:
+    program = "import sys, inference.follower; sys.exit('sklearn' in sys.modules)"
+    root = Path(__file__).parents[2]
+    assert subprocess.run([sys.executable, "-c", program], cwd=root, check=False).returncode == 0

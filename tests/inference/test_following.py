@@ -19,7 +19,6 @@ from mlflow import MlflowClient
 from sklearn.pipeline import Pipeline
 
 from covertype.contract import CLASSES
-from covertype.estimators import build
 from covertype.models import MODEL_FILE, class_probabilities
 from covertype.promotion import register
 from covertype.registry import to_production
@@ -28,6 +27,7 @@ from covertype.storage import Datasets
 from covertype.tracking import log_model
 from covertype.training import TrainingSet
 from covertype.versions import MODEL_NAME
+from tests.inference.conftest import make_forest
 from tests.load import Load
 from tools.processes import told
 
@@ -72,15 +72,14 @@ class Registry:
 
     def add(self, data: TrainingSet, seed: int) -> str:
         """Train, log and register one more version; return its number."""
-        model = build(FOREST, {"n_estimators": 10, "random_state": seed})
-        model.fit(data.train.observations, data.train.classes)
+        model = make_forest(data, n_estimators=10, random_state=seed)
         mlflow.set_tracking_uri(self.address)
         mlflow.set_experiment(FOREST.experiment)
         with mlflow.start_run() as run:
             mlflow.log_metric("accuracy", 0.5)
             log_model(model, FOREST.model_name, data)
         version = register(run.info.run_id)
-        self.models[version] = model.set_params(classifier__n_jobs=1)
+        self.models[version] = model
         return version
 
     def breaks(self, version: str, other: str) -> None:

@@ -3,6 +3,7 @@
 import io
 import json
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,13 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 from fastapi.testclient import TestClient
+from sklearn.pipeline import Pipeline
 
 from covertype.contract import CLASSES, FEATURE_NAMES, QUANTITY_NAMES, SOIL_TYPE, WILDERNESS_AREA
+from inference.app import create_app
+from inference.settings import ServingSettings
+from inference.store import ModelStore
+from tests.inference.conftest import Keep
 
 OLD_CLIENT = {
     "features": [3000.0, 45.0, 10.0, 100.0, 20.0, 200.0, 220.0, 230.0, 180.0, 150.0, 0, 0]
@@ -275,6 +281,20 @@ def test_without_a_model_each_answer_is_503_with_a_sentence(
     ):
         assert response.status_code == 503
         assert "No model is in Production yet" in response.json()["detail"]
+
+
+def test_while_a_kept_forest_is_flattened_anew_each_answer_is_503_and_says_so(
+    tmp_path: Path, without_follower: None, forest: Pipeline, keep: Keep
+) -> None:
+    store = ModelStore(tmp_path)
+    keep(store, "3", forest)
+    (store.folder(str(store.current)) / "forest-2").rename(tmp_path / "elsewhere")
+    sentence = "No model answers yet: version 3, which a former release kept, is being flattened"
+    settings = ServingSettings(model_cache_dir=tmp_path, datasets_url=tmp_path)
+    with TestClient(create_app(settings)) as client:
+        for response in (client.get("/ready"), client.post("/predict", json=OLD_CLIENT)):
+            assert response.status_code == 503
+            assert response.json()["detail"] == sentence
 
 
 def test_metrics_count_requests_and_predictions(client: TestClient) -> None:

@@ -1,3 +1,4 @@
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -42,3 +43,39 @@ def test_an_unreadable_report_is_none(tmp_path: Path) -> None:
     store = ModelStore(tmp_path)
     (tmp_path / "registry.json").write_text('{"reachable": tr')
     assert store.read_report() is None
+
+
+def keep(store: ModelStore, name: str) -> None:
+    with store.incoming(name) as folder:
+        (folder / "card.json").write_text("{}")
+
+
+def kept(store: ModelStore) -> set[str]:
+    return {folder.name for folder in store.folder("any").parent.iterdir()}
+
+
+def test_the_current_version_and_the_one_before_it_are_kept_whatever_the_clock_says(
+    tmp_path: Path,
+) -> None:
+    store = ModelStore(tmp_path)
+    assert store.current is None
+    for number, name in enumerate(["1-a", "2-b", "3-c"]):
+        keep(store, name)
+        os.utime(store.folder(name), (1000 - number, 1000 - number))
+    assert store.current == "3-c"
+    assert kept(store) == {"2-b", "3-c"}
+    keep(store, "3-c")
+    assert kept(store) == {"2-b", "3-c"}
+    store.point_to("2-b")
+    assert ModelStore(tmp_path).current == "2-b"
+    keep(store, "4-d")
+    assert kept(store) == {"2-b", "4-d"}
+
+
+def test_the_pointer_of_a_former_release_is_read(tmp_path: Path) -> None:
+    store = ModelStore(tmp_path)
+    (tmp_path / "current").write_text("1-a")
+    assert store.current == "1-a"
+    store.folder("1-a").mkdir()
+    keep(store, "2-b")
+    assert kept(store) == {"1-a", "2-b"}

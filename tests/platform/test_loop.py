@@ -26,7 +26,7 @@ from streamlit.testing.v1 import AppTest
 
 from covertype import tracking
 from covertype.contract import CLASSES, FEATURE_NAMES, FEATURES, Category
-from covertype.encoding import make_encoder
+from covertype.encoding import one_hot_encoder
 from covertype.models import class_probabilities, load_model
 from covertype.searches import FOREST, LOGREG, LOGREG_GRID
 from covertype.storage import Datasets
@@ -246,7 +246,7 @@ def test_it_is_at_least_as_accurate_as_the_default_forest_on_unseen_rows(
 ) -> None:
     default = Pipeline(
         [
-            ("encoder", make_encoder()),
+            ("encoder", one_hot_encoder()),
             ("classifier", RandomForestClassifier(n_jobs=-1, random_state=0)),
         ]
     ).fit(data.train.observations, data.train.classes)

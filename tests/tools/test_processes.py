@@ -101,7 +101,7 @@ def test_a_service_that_fails_to_start_is_named_with_its_log_and_nothing_is_left
     assert not psutil.pid_exists(int(marker.read_text()))
 
 
-@pytest.mark.parametrize(("chosen", "tasks"), [(None, "4"), ("2", "2")])
+@pytest.mark.parametrize(("chosen", "tasks"), [(None, "5"), ("2", "2")])
 def test_airflow_is_told_how_many_tasks_may_run_at_once(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, chosen: str | None, tasks: str
 ) -> None:

@@ -1,0 +1,156 @@
+"""The log of raw files in the order of their arrival, and how far it has been read."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+
+from covertype.storage.atomic import locked, sync_folder
+
+_TAIL = 4096
+
+
+@dataclass(frozen=True)
+class Record:
+    """How far the log has been read.
+
+    Attributes
+    ----------
+    offset : int
+        Bytes of the log that have been read.
+    last : str
+        The last line read, its digest included: it tells this log from any other.
+    files : int
+        Lines read.
+    listed : int, optional
+        The value of `files` when the raw folders were last listed whole.
+    """
+
+    offset: int = 0
+    last: str = ""
+    files: int = 0
+    listed: int | None = None
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "Record":
+        return cls(**json.loads(text))
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """An append-only file: on each line a name, and a digest of this line and all before it.
+
+    Each name stands there once. A former release kept the names that it had read in `former`, in
+    the order of reading: a new log starts with them.
+    """
+
+    path: Path
+    former: Path
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Let no other process append meanwhile; begin the log if there is none."""
+        with locked(self.path.with_name(f".{self.path.name}.lock")):
+            if not self.path.exists():
+                self.append(self._former_names())
+                sync_folder(self.path.parent)
+            yield
+
+    def append(self, names: Iterable[str]) -> None:
+        """Add names at the end; the caller holds the lock."""
+        with self.path.open("a+b") as file:
+            file.writelines(_chain(_cut_half_line(file.fileno()), names))
+            file.flush()
+            os.fsync(file.fileno())
+
+    def after(self, record: Record, limit: int | None = None) -> tuple[list[str], Record]:
+        """Return the names that come after a record, `limit` at most, and the record after them.
+
+        If the record is of another log, for example of a backup, all names come after it.
+        """
+        if not self.path.exists():
+            return [], Record()
+        with self.path.open("rb") as file:
+            if not _is_of(file.fileno(), record):
+                record = Record()
+            file.seek(record.offset)
+            # What has no end yet is being written.
+            lines = [line for line in islice(file, limit) if line.endswith(b"\n")]
+        if not lines:
+            return [], record
+        end = record.offset + sum(map(len, lines))
+        last = os.fsdecode(lines[-1].removesuffix(b"\n"))
+        names = [_name(line) for line in lines]
+        return names, Record(end, last, record.files + len(lines), record.listed)
+
+    def without(self, names: Iterable[str]) -> set[str]:
+        """Return those of `names` that are not in the log."""
+        missing = set(names)
+        if missing and self.path.exists():
+            with self.path.open("rb") as file:
+                missing.difference_update(map(_name, file))
+        return missing
+
+    def last_with(self, start: str, end: str) -> str | None:
+        """Return the newest name that starts and ends so."""
+        content = self.path.read_bytes() if self.path.exists() else b""
+        ending, found = os.fsencode(end) + b" ", len(content)
+        while (found := content.rfind(ending, 0, found)) >= 0:
+            line = content[content.rfind(b"\n", 0, found) + 1 : found + len(ending)]
+            if line.startswith(os.fsencode(start)):
+                return _name(line)
+        return None
+
+    def record_of_former_release(self) -> Record:
+        """Return how far a former release read; nothing without its list."""
+        lines = list(_chain(b"", self._former_names()))
+        if not lines:
+            return Record()
+        return Record(sum(map(len, lines)), os.fsdecode(lines[-1][:-1]), len(lines))
+
+    def forget_former_release(self) -> None:
+        """Remove the former release's list, once a record is kept with the rows."""
+        self.former.unlink(missing_ok=True)
+
+    def _former_names(self) -> list[str]:
+        if not self.former.exists():
+            return []
+        return [os.fsdecode(line) for line in self.former.read_bytes().splitlines()]
+
+
+def _chain(last: bytes, names: Iterable[str]) -> Iterator[bytes]:
+    digest = last.rpartition(b" ")[2]
+    for name in names:
+        encoded = os.fsencode(name)
+        digest = hashlib.sha256(digest + b" " + encoded).hexdigest()[:16].encode()
+        yield encoded + b" " + digest + b"\n"
+
+
+def _name(line: bytes) -> str:
+    return os.fsdecode(line.rpartition(b" ")[0])
+
+
+def _is_of(descriptor: int, record: Record) -> bool:
+    line = os.fsencode(record.last) + b"\n"
+    start = record.offset - len(line)
+    return record.offset == 0 or (start >= 0 and os.pread(descriptor, len(line), start) == line)
+
+
+def _cut_half_line(descriptor: int) -> bytes:
+    """Remove what a power failure left of a line, and return the last whole one.
+
+    The file that the half line named is found again when the folders are listed.
+    """
+    size = os.fstat(descriptor).st_size
+    tail = os.pread(descriptor, _TAIL, max(0, size - _TAIL))
+    whole, end, half = tail.rpartition(b"\n")
+    if half:
+        os.ftruncate(descriptor, size - len(half))
+    return whole.rpartition(b"\n")[2] if end else b""

@@ -1,0 +1,149 @@
+"""All ten batches, back to back, on containers with their default limits."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from mlflow.entities import Run
+
+from covertype.contract import GROUPS
+from covertype.searches import FOREST, LOGREG, LOGREG_GRID
+from covertype.versions import ALIAS, MODEL_NAME
+from tests.compose.stack import Stack, wait_for
+from tests.growth.watch import Watch
+
+BATCHES = 10
+TRAINING_DAGS = ("train_rf_model", "train_logreg_model", "train_logreg_model2")
+ROUND_SECONDS = 300
+SCHEDULER_MEBIBYTES = 2.5 * 1024
+BEST_BYTES, ROUND_BYTES = 130_000_000, 400_000_000
+
+_COUNT_ROWS = """
+from pathlib import Path
+from covertype.storage import Datasets
+datasets = Datasets(Path("/data/datasets"))
+print(datasets.processed.count(), len(datasets.snapshot_names()))
+"""
+
+
+def _collect(stack: Stack) -> None:
+    """Collect once more, and wait until what came is preprocessed."""
+    before = _preprocessings(stack)
+    run = stack.start_dag("descargar_datos_api")
+    wait_for("the collection", lambda: stack.dag_runs()[run] in {"success", "failed"}, 180)
+    assert stack.dag_runs()[run] == "success"
+    wait_for(
+        "preprocessing",
+        lambda: (now := _preprocessings(stack)) != before and set(now.values()) <= {"success"},
+        180,
+    )
+
+
+def _preprocessings(stack: Stack) -> dict[tuple[str, str], str]:
+    return {run: state for run, state in stack.dag_runs().items() if run[0].startswith("prep")}
+
+
+def _batches_collected(stack: Stack) -> int:
+    files = stack.account().files
+    return min(
+        max(
+            (
+                int(name.split("batch_")[1].split("_")[0])
+                for name in files
+                if name.startswith(group)
+            ),
+            default=0,
+        )
+        for group in (f"group_{number}/" for number in GROUPS)
+    )
+
+
+def _seconds(run: Mapping[str, Any]) -> float:
+    start, end = (datetime.fromisoformat(run[name]) for name in ("start_date", "end_date"))
+    return (end - start).total_seconds()
+
+
+def test_the_platform_keeps_up_with_all_ten_batches(stack: Stack) -> None:
+    with Watch(stack) as watch:
+        while _batches_collected(stack) < BATCHES:
+            _collect(stack)
+        # The eleventh finds every group exhausted: what is left is trained on.
+        stack.start_dag("descargar_datos_api")
+        stack.wait_until_settled(1800)
+    for service, mebibytes in sorted(watch.peaks.items(), key=lambda item: -item[1]):
+        stack.figures[f"Peak memory of {service}"] = f"{mebibytes:.0f} MiB"
+
+    runs = stack.airflow("GET", "dags/~/dagRuns", params={"limit": 500})["dag_runs"]
+    rounds = {dag: [run for run in runs if run["dag_id"] == dag] for dag in TRAINING_DAGS}
+    for dag, of_dag in rounds.items():
+        taken = ", ".join(f"{_seconds(run):.0f}" for run in reversed(of_dag))
+        stack.figures[f"Rounds of {dag}"] = f"{taken} s"
+    rows, snapshots = map(int, _in_scheduler(stack, _COUNT_ROWS).split())
+    stack.figures["Rows"] = f"{rows:,} in {snapshots} snapshots"
+    latest = _latest_round(stack)
+    sizes = {name: _model_bytes(stack, run) for name, run in latest.items()}
+    stack.figures["Artifacts of the last round"] = f"{sum(sizes.values()) / 1e6:.0f} MB"
+    stack.figures["The last round"] = "\n" + "\n".join(
+        f"  {name}: accuracy {run.data.metrics['accuracy']:.4f}, "
+        f"{run.data.metrics['training_seconds']:.1f} s, {sizes[name] / 1e6:.1f} MB"
+        for name, run in sorted(latest.items())
+    )
+
+    assert watch.killed_for_memory() == []
+    assert {run["state"] for run in runs} == {"success"}
+    tasks = [one for run in runs for one in _tasks(stack, run)]
+    assert [one for one in tasks if one["try_number"] > 1] == []
+    assert watch.peaks["airflow-scheduler"] < SCHEDULER_MEBIBYTES
+    too_long = [
+        run["dag_run_id"]
+        for of_dag in rounds.values()
+        for run in of_dag
+        if _seconds(run) > ROUND_SECONDS
+    ]
+    assert too_long == []
+
+    expected = {
+        search.run_name(number)
+        for search in (FOREST, LOGREG, LOGREG_GRID)
+        for number in range(len(search.candidates))
+    }
+    assert set(latest) == expected
+    assert {_rows(run) for run in latest.values()} == {rows}
+    production = stack.mlflow.get_model_version_by_alias(MODEL_NAME, ALIAS)
+    assert _rows(stack.mlflow.get_run(production.run_id)) == rows
+    assert sizes[FOREST.run_name(len(FOREST.candidates) - 1)] < BEST_BYTES
+    assert sum(sizes.values()) < ROUND_BYTES
+    wait_for(
+        "the last version answers",
+        lambda: stack.predict().json()["model_version"] == str(production.version),
+        30,
+    )
+
+
+def _in_scheduler(stack: Stack, program: str) -> str:
+    return stack.compose("exec", "-T", "airflow-scheduler", "python", "-c", program)
+
+
+def _tasks(stack: Stack, run: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return stack.task_instances(run["dag_id"], run["dag_run_id"])
+
+
+def _rows(run: Run) -> int:
+    return int(run.data.params["train_rows"]) + int(run.data.params["test_rows"])
+
+
+def _latest_round(stack: Stack) -> dict[str, Run]:
+    """Return the newest run of each candidate, by its name."""
+    client = stack.mlflow
+    experiments = [one.experiment_id for one in client.search_experiments()]
+    runs = client.search_runs(experiments, max_results=5000, order_by=["attributes.start_time"])
+    return {run.info.run_name: run for run in runs}
+
+
+def _model_bytes(stack: Stack, run: Run) -> int:
+    model = stack.mlflow.get_logged_model(run.outputs.model_outputs[0].model_id)
+    return sum(
+        file.file_size or 0
+        for file in stack.mlflow.list_logged_model_artifacts(model.model_id)
+        if not file.is_dir
+    )
