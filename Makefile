@@ -12,7 +12,7 @@ RUN := $(UV) run --no-sync
 # Many processes start at once: compiling every module on installation beats each of them doing so.
 export UV_COMPILE_BYTECODE := 1
 
-.PHONY: help install run smoke bench bench-serving bench-connections load rebuild-data up down logs secrets doctor test test-browser test-compose lint
+.PHONY: help install run smoke bench bench-serving bench-connections load rebuild-data up down logs secrets doctor test test-browser test-compose test-growth lint
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -49,7 +49,7 @@ load: install ## Ask the running service as many users do, with Locust (LOAD_URL
 		--host $(LOAD_URL) $(LOCUST_ARGS)
 
 test: install ## Run the tests
-	$(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/browser --ignore tests/compose
+	$(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/browser --ignore tests/compose --ignore tests/growth
 	@docker info >/dev/null 2>&1 \
 		&& echo "The tests of the containers are apart: make test-compose" \
 		|| echo "The tests of the containers were not run: there is no Docker here"
@@ -80,6 +80,9 @@ test-browser: install ## Use the app in a real browser, against real services; p
 
 test-compose: install ## Test the platform in containers from nothing, with faults; needs Docker
 	$(RUN) pytest $(or $(TESTS),tests/compose)
+
+test-growth: install ## Test the containers through all ten batches, with default limits; needs Docker
+	$(RUN) pytest tests/growth
 
 lint: install ## Check style, formatting and types
 	$(RUN) ruff check

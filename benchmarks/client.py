@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import json
 import resource
+import signal
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -116,6 +117,9 @@ class _Run:
         self.open = 0
         self.finished = asyncio.Event()
 
+    def stop(self) -> None:
+        self.seconds = self.deadline = 0.0
+
     async def connect(self, host: str, port: int, number: int) -> _Connection | None:
         loop = asyncio.get_running_loop()
         for attempt in range(_CONNECT_TRIES):
@@ -137,9 +141,10 @@ async def load(
     """Open the connections, then ask on all of them until the time or `most` is reached.
 
     A connection counts as open when it was answered once: until then it may only wait to be
-    accepted.
+    accepted. On SIGTERM none asks again: what was asked is waited for.
     """
     run = _Run(requests, seconds, most)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, run.stop)
     pace = asyncio.Semaphore(256)
 
     async def open_one(number: int) -> _Connection | None:
@@ -154,7 +159,7 @@ async def load(
     made = await asyncio.gather(*(open_one(number) for number in range(connections)))
     opened = sum(connection is not None and connection.is_open for connection in made)
     start = time.perf_counter()
-    run.deadline = start + seconds
+    run.deadline = start + run.seconds
     for connection in made:
         if connection is not None:
             connection.ask()

@@ -61,7 +61,7 @@ def _write(rounds: Sequence[Round], before: float, *, restarted: bool) -> None:
     ]
     head = ["round", "connections", "answers", "failed", "mean s", "p99 s", "longest s"]
     text = [
-        report.conditions("make bench-connections"),
+        report.serving_conditions("make bench-connections"),
         "One worker with its prediction log on, and the load generator (`benchmarks/client.py`) "
         "beside it on the same cores: when all connections are open, each asks again as soon as "
         f"it is answered, for {SECONDS:g} s. The first platform's record for 10,000 users was "

@@ -8,35 +8,45 @@ import subprocess
 import sys
 import tempfile
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import numpy as np
 import pandas as pd
 import psutil
+import pyarrow.parquet as pq
 import requests
 
 from benchmarks.client import Result
 from covertype.contract import FEATURE_NAMES, QUANTITY_NAMES
-from covertype.estimators import build
-from covertype.promotion import register
 from covertype.registry import to_production
 from covertype.searches import FOREST
-from covertype.tracking import log_model
-from covertype.training import TrainingSet, train
 from covertype.versions import MODEL_NAME
 from tools.processes import told
 
 ROOT = Path(__file__).parents[1]
 _DATA = ROOT / "data-api" / "covertype.parquet"
 _START_SECONDS = 120
-_ROWS = 58_101
-_PARAMETERS = {"n_estimators": 100, "max_depth": None}
-MODEL = f"{_PARAMETERS['n_estimators']} trees without a depth limit, trained on {_ROWS:,} rows"
+ALL_ROWS: int = pq.read_metadata(_DATA).num_rows
+
+
+def row_count(usual: int) -> int:
+    """Return how many rows to train on: as usual, or BENCH_ROWS of the environment."""
+    return int(os.environ.get("BENCH_ROWS", usual))
+
+
+ROWS = row_count(ALL_ROWS)
+PARAMETERS = FOREST.candidates[-1]
+MODEL = (
+    f"`{FOREST.run_name(len(FOREST.candidates) - 1)}` "
+    f"({', '.join(f'{name}={value}' for name, value in PARAMETERS.items())}), "
+    f"fitted to the training part of {ROWS:,} rows"
+)
+"""The forest in Production: the project's best."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +59,11 @@ class Server:
 
     def memory_mb(self) -> float:
         """Return the memory of its processes, in MB, what they share counted once."""
-        family = [self.process, *self.process.children(recursive=True)]
-        return sum(float(process.memory_full_info().pss) for process in family) / 1e6
+        total = 0.0
+        for process in (self.process, *self.process.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                total += float(process.memory_full_info().pss)
+        return total / 1e6
 
 
 def observations(count: int) -> pd.DataFrame:
@@ -139,11 +152,13 @@ def _wait(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
 class Production:
     """A forest in Production: its files, requests of it, and the environment that finds it.
 
-    `bodies` are 2,000 different real observations for `/predict`, a line each; `observed` are the
-    same as rows.
+    `following` is the same forest as one more version. `bodies` are 2,000 different real
+    observations for `/predict`, a line each; `observed` are the same as rows.
     """
 
     folder: Path
+    version: str
+    following: str
     model: Path
     bodies: Path
     observed: list[list[object]]
@@ -153,15 +168,16 @@ class Production:
 @contextmanager
 def production() -> Iterator[Production]:
     """Run an MLflow with one forest in Production, all of it gone at the end."""
-    warnings.filterwarnings("ignore", message=".*integer column", category=UserWarning)
-    os.environ.update(told("mlflow"))
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
-        with _registry(folder) as address:
+        with registry(folder) as address:
             print(f"Training {MODEL}", flush=True)
-            version = _add_version(address)
+            version, following = told_by("benchmarks.versions", address)
+            mlflow.set_tracking_uri(address)
             to_production(version)
-            model = Path(mlflow.artifacts.download_artifacts(f"models:/{MODEL_NAME}/{version}"))
+            model = mlflow.artifacts.download_artifacts(
+                f"models:/{MODEL_NAME}/{version}", dst_path=str(folder / "model")
+            )
             observed = as_sent(observations(2000))
             bodies = folder / "bodies"
             bodies.write_text("".join(f'{{"features": {json.dumps(row)}}}\n' for row in observed))
@@ -170,12 +186,13 @@ def production() -> Iterator[Production]:
                 "MODEL_CACHE_DIR": str(folder / "serving"),
                 "DATASETS_URL": str(folder / "datasets"),
             }
-            yield Production(folder, model, bodies, observed, environment)
+            yield Production(folder, version, following, Path(model), bodies, observed, environment)
 
 
 @contextmanager
-def _registry(folder: Path) -> Iterator[str]:
-    """Run an MLflow server over a folder; yields its address."""
+def registry(folder: Path) -> Iterator[str]:
+    """Run an MLflow server over a folder, artifacts in its `artifacts/`; yields its address."""
+    os.environ.update(told("mlflow"))
     command = ["mlflow", "server", "--workers", "1", "--host", "127.0.0.1", "--port", "{port}"]
     stores = [
         *("--backend-store-uri", f"sqlite:///{folder}/mlflow.db"),
@@ -187,17 +204,61 @@ def _registry(folder: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{started.port}"
 
 
-def _add_version(address: str) -> str:
-    """Train, log and register the forest; return its version."""
-    mlflow.set_tracking_uri(address)
-    mlflow.set_experiment(FOREST.experiment)
-    data = TrainingSet.from_rows(observations(_ROWS))
-    model = train(build(FOREST, _PARAMETERS), data).model
-    with mlflow.start_run() as run:
-        mlflow.log_params(_PARAMETERS)
-        mlflow.log_metric("accuracy", float(model.score(data.test.observations, data.test.classes)))
-        log_model(model, FOREST.model_name, data)
-    return register(run.info.run_id)
+def told_by(module: str, *arguments: str) -> Any:
+    """Run a module as a process of its own; return what its last line says, which is JSON.
+
+    Raises
+    ------
+    RuntimeError
+        If it fails; the message ends with what it said.
+    """
+    command = [sys.executable, "-m", module, *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{module} {' '.join(arguments)} failed:\n{done.stderr[-4000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@dataclass(frozen=True)
+class Load:
+    """The load generator while it runs."""
+
+    process: subprocess.Popen[bytes]
+
+    def result(self) -> Result:
+        """Wait for its end, and return what it measured."""
+        said, _ = self.process.communicate()
+        if self.process.returncode:
+            raise subprocess.CalledProcessError(self.process.returncode, self.process.args)
+        return Result(**json.loads(said))
+
+    def end(self) -> Result:
+        """End it before its time: each connection asks no more once it is answered."""
+        self.process.terminate()
+        return self.result()
+
+
+@contextmanager
+def load(
+    started: Server,
+    path: str,
+    bodies: Path,
+    connections: int,
+    seconds: float,
+    cores: set[int] | None = None,
+) -> Iterator[Load]:
+    """Run the load generator beside the caller, on some cores only."""
+    command = [
+        *(sys.executable, "-m", "benchmarks.client", str(started.port), path, str(bodies)),
+        *("--connections", str(connections), "--seconds", str(seconds)),
+    ]
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, preexec_fn=_on(cores), start_new_session=True
+    )
+    try:
+        yield Load(process)
+    finally:
+        _end(process)
 
 
 def ask(
@@ -208,19 +269,9 @@ def ask(
     seconds: float,
     cores: set[int] | None = None,
 ) -> Result:
-    """Run the load generator, on some cores only."""
-    command = [
-        *(sys.executable, "-m", "benchmarks.client", str(started.port), path, str(bodies)),
-        *("--connections", str(connections), "--seconds", str(seconds)),
-    ]
-    done = subprocess.run(
-        command,
-        cwd=ROOT,
-        check=True,
-        stdout=subprocess.PIPE,
-        preexec_fn=_on(cores),
-    )
-    return Result(**json.loads(done.stdout))
+    """Run the load generator to its end."""
+    with load(started, path, bodies, connections, seconds, cores) as running:
+        return running.result()
 
 
 def _on(cores: set[int] | None) -> Callable[[], None] | None:

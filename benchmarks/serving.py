@@ -6,36 +6,22 @@ Writes its tables to docs/benchmarks.md.
 
 import json
 import os
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import requests
 
-from benchmarks import report
-from benchmarks.client import Result
-from benchmarks.platform import Server, as_sent, ask, observations, production, server
+from benchmarks.alone import best
+from benchmarks.platform import Server, as_sent, ask, observations, production, server, told_by
+from benchmarks.serving_page import Batch, Measured, Serving, write
+from benchmarks.swap import swap
 from covertype.contract import FEATURE_NAMES
-from covertype.models import load_model
 
 SECONDS = float(os.environ.get("BENCH_SECONDS", "8"))
 CONNECTIONS = (1, 32, 256)
 BATCHES = (1, 100, 10_000, 100_000)
-_TRIES = 3
 _WARM_UP_SECONDS = 10
 _SERVER_CORES, _CLIENT_CORES = {0}, {1}
-
-
-@dataclass
-class Measured:
-    """What one way to serve the model gave: results by the number of connections."""
-
-    name: str
-    start_seconds: float
-    memory_mb: float
-    results: dict[int, Result] = field(default_factory=dict)
 
 
 def measure(name: str, started: Server, path: str, bodies: Path) -> Measured:
@@ -52,20 +38,11 @@ def measure(name: str, started: Server, path: str, bodies: Path) -> Measured:
     return measured
 
 
-def best(work: Callable[[], object]) -> float:
-    """Return the seconds of the quickest of a few tries."""
-    seconds = []
-    for _ in range(_TRIES):
-        start = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)
-
-
-def batches(started: Server, model: Any) -> list[report.Batch]:
+def batches(started: Server, model: Path) -> list[Batch]:
     """Time batches through the service, whole way, and scikit-learn's predict alone on them."""
+    alone = told_by("benchmarks.alone", str(model), *map(str, BATCHES))
     measured = []
-    for count in BATCHES:
+    for count, seconds in zip(BATCHES, alone, strict=True):
         rows = observations(count)[list(FEATURE_NAMES)]
         address = f"http://127.0.0.1:{started.port}/predict/batch"
         as_json = json.dumps({"features": as_sent(rows)}).encode()
@@ -78,9 +55,9 @@ def batches(started: Server, model: Any) -> list[report.Batch]:
             response.raise_for_status()
 
         measured.append(
-            report.Batch(
+            Batch(
                 count,
-                best(lambda rows=rows: model.predict(rows)),  # type: ignore[misc]
+                seconds,
                 best(lambda body=as_json: post(body, "application/json")),  # type: ignore[misc]
                 best(lambda body=as_csv: post(body, "text/csv")),  # type: ignore[misc]
             )
@@ -92,7 +69,6 @@ def batches(started: Server, model: Any) -> list[report.Batch]:
 def main() -> None:
     """Measure everything in one run, and write it down."""
     with production() as served:
-        model = load_model(served.model)
         split = served.folder / "split"
         split.write_text(
             "".join(
@@ -112,7 +88,7 @@ def main() -> None:
         # The first start fetches the version; measured is one that finds it on the disk.
         with run("uvicorn", "inference.main:app", *uvicorn, cores=None) as started:
             first_start = started.start_seconds
-            in_batches = batches(started, model)
+            in_batches = batches(started, served.model)
         ways = []
         for name, app in (
             ("empty route", "benchmarks.empty:app"),
@@ -126,7 +102,9 @@ def main() -> None:
         one = ("--host", "127.0.0.1", "--port", "{port}", "--workers", "1")
         with run(*serve, *one, ready="/ping") as started:
             ways.append(measure("mlflow models serve", started, "/invocations", split))
-    report.write(report.Serving(ways, in_batches, first_start, SECONDS))
+        with run("uvicorn", "inference.main:app", *uvicorn, cores=None) as started:
+            swapped = swap(started, served)
+    write(Serving(ways, in_batches, swapped, first_start, SECONDS))
 
 
 if __name__ == "__main__":

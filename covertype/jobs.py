@@ -118,16 +118,19 @@ def train_batch(batch: Batch) -> list[str]:
     return tracking.train_batch(batch, settings.datasets)
 
 
-def keep_best(search: Search, run_ids: Sequence[str]) -> str:
-    """Write the best of some runs as the search's `.pkl`; return its run's id."""
-    settings = _connect()
+def choose_best(run_ids: Sequence[str]) -> str:
+    """Return the most accurate of some runs."""
+    _connect()
     best = tracking.best_run(run_ids)
-    path = tracking.save_model(best, settings.models_dir / search.best_file)
-    log.info(
-        "%s is the best, accuracy %.4f; kept as %s",
-        *(best.info.run_name, best.data.metrics["accuracy"], path),
-    )
+    log.info("%s is the best, accuracy %.4f", best.info.run_name, best.data.metrics["accuracy"])
     return str(best.info.run_id)
+
+
+def keep_best(search: Search, run_id: str) -> None:
+    """Write a run's model as the search's `.pkl`."""
+    settings = _connect()
+    path = tracking.save_model(run_id, settings.models_dir / search.best_file)
+    log.info("Kept as %s", path)
 
 
 def register(run_id: str) -> str:

@@ -230,9 +230,9 @@ def best_run(run_ids: Sequence[str]) -> Run:
     return max(runs, key=lambda run: (run.data.metrics["accuracy"], -run.data.metrics["log_loss"]))
 
 
-def save_model(run: Run, path: Path) -> Path:
+def save_model(run_id: str, path: Path) -> Path:
     """Write a run's model as a pickle, for people; the platform never loads it."""
-    model = fetch_model(model_uri(run))
+    model = fetch_model(model_uri(MlflowClient().get_run(run_id)))
     with replacing(path) as temporary, temporary.open("wb") as file:
         pickle.dump(model, file)
     return path

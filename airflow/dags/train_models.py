@@ -4,9 +4,9 @@ Each starts on new training data and runs one search of `covertype.searches`: ev
 MLflow run of its own, all on the same snapshot, and the most accurate one is kept. The best forest
 is then registered, and promoted if it beats the model in Production.
 
-The tasks that train share the slots of the pool `training`, which bounds the memory that they take
-together: a forest takes two, the regressions of a search one. Everything else has the default pool,
-so that nothing else waits for a model to be trained.
+The tasks that hold a whole model share the slots of the pool `training`, which bounds the memory
+that they take together: a forest takes two, the regressions of a search one. Everything else has
+the default pool, so that nothing else waits for a model to be trained.
 """
 
 import os
@@ -73,10 +73,16 @@ def search_dag(dag_id: str, search: Search, *, promotes: bool, slots: int) -> No
             return jobs.train_batch(chosen)
 
         @task(trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
-        def keep_best(runs) -> str:
+        def choose_best(runs) -> str:
             from covertype import jobs
 
-            return jobs.keep_best(search, [run for batch in runs for run in batch])
+            return jobs.choose_best([run for batch in runs for run in batch])
+
+        @task(pool="training", pool_slots=slots)
+        def keep_best(run: str) -> None:
+            from covertype import jobs
+
+            jobs.keep_best(search, run)
 
         @task
         def register(run: str) -> str:
@@ -90,7 +96,8 @@ def search_dag(dag_id: str, search: Search, *, promotes: bool, slots: int) -> No
 
             return jobs.promote(version)
 
-        best = keep_best(train.expand(batch=plan()))
+        best = choose_best(train.expand(batch=plan()))
+        keep_best(best)
         if promotes:
             promote(register(best))
 

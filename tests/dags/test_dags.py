@@ -219,10 +219,12 @@ def test_growth_is_counted_from_the_last_announcement_of_rows(
 
 
 @pytest.mark.parametrize("dag_id", SCHEDULES)
-def test_only_training_waits_for_a_slot_of_training(bag: DagBag, dag_id: str) -> None:
+def test_only_what_holds_a_whole_model_waits_for_a_slot_of_training(
+    bag: DagBag, dag_id: str
+) -> None:
     pools = {task.task_id: task.pool for task in bag.dags[dag_id].tasks}
     training = {task for task, pool in pools.items() if pool == "training"}
-    assert training == {"train"} & set(pools)
+    assert training == {"train", "keep_best"} & set(pools)
     assert set(pools.values()) <= {"training", "default_pool"}
 
 
@@ -230,6 +232,7 @@ def test_one_forest_and_one_search_of_regressions_fit_the_pool_and_no_second_for
     bag: DagBag,
 ) -> None:
     slots = {dag: bag.dags[dag].get_task("train").pool_slots for dag in SEARCHES}
+    assert slots == {dag: bag.dags[dag].get_task("keep_best").pool_slots for dag in SEARCHES}
     pool = int(told("airflow")["TRAINING_SLOTS"])
     forest = slots.pop("train_rf_model")
     assert all(forest + regressions <= pool for regressions in slots.values())

@@ -1,6 +1,9 @@
 """The contract's features, rules and values in the chosen language."""
 
+from collections.abc import Mapping
+
 from covertype.contract import CATEGORIES, COLUMNS, FEATURES, TARGET, Category, Feature, Quantity
+from covertype.derived import DERIVED
 from covertype.storage import WIDTH_RULE
 from covertype_ui import texts
 from covertype_ui.language import number, say
@@ -45,12 +48,23 @@ def class_name(name: str) -> str:
 
 
 def encoded(column: str) -> str:
-    """Name a column of the encoder: a quantity, or one value of a category."""
+    """Name a column of an encoder: a feature, one value of a category, or a sum of quantities."""
+    if column in DERIVED:
+        return _formula(DERIVED[column])
     for category in CATEGORIES:
         if column.startswith(f"{category.name}_"):
             value = column.removeprefix(f"{category.name}_")
             return f"{say(texts.FEATURE_LABELS[category.name])}: {value}"
     return say(texts.FEATURE_LABELS[column]) if column in texts.FEATURE_LABELS else column
+
+
+def _formula(weights: Mapping[str, int]) -> str:
+    terms = [
+        f"{'−' if weight < 0 else '+'} {'' if abs(weight) == 1 else f'{abs(weight)} × '}"
+        f"{say(texts.FEATURE_LABELS[name])}"
+        for name, weight in weights.items()
+    ]
+    return f"|{' '.join(terms).removeprefix('+ ')}|"
 
 
 def reason(text: str) -> str:

@@ -79,7 +79,7 @@ class Model:
     """The model in Production, as the service describes it.
 
     `ranges` are the lowest and the highest value in training, by quantity; `confusion` counts
-    true classes down and predicted across; `importances` weigh the 54 encoded columns.
+    true classes down and predicted across; `importances` weigh the encoded columns.
     """
 
     name: str

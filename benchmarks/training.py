@@ -1,0 +1,108 @@
+"""Compares ways to train on the same rows: `make bench-training`, or with `FULL=1` on all rows.
+
+Writes its tables to docs/benchmarks.md.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import preprocessing, report, training_page
+from benchmarks.platform import ROWS, observations, registry, row_count, told_by
+from benchmarks.training_page import AllRows, Measured, Recipes
+from benchmarks.ways import READING, Fit, Outcome
+from covertype.searches import FOREST
+from covertype.storage import Datasets
+
+_RECIPE_ROWS = 58_101
+"""What one group of the data API gives in a round of its batches."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """Where the ways run: the rows as a snapshot, and an MLflow server with its artifacts."""
+
+    datasets: Datasets
+    snapshot: str
+    uri: str
+    artifacts: Path
+
+    def run(self, way: str, title: str | None = None) -> Measured:
+        """Run one way in a process of its own."""
+        before = self._stored_bytes()
+        said = told_by(
+            "benchmarks.ways", way, str(self.datasets.root), self.snapshot, self.uri
+        )
+        outcome = Outcome(
+            said["seconds"], said["peak_mb"], [Fit(**each) for each in said["fits"]]
+        )
+        measured = Measured(title or way, outcome, self._stored_bytes() - before)
+        print(f"  {measured}", flush=True)
+        return measured
+
+    def _stored_bytes(self) -> int:
+        files = (path for path in self.artifacts.rglob("*") if path.is_file())
+        return sum(path.stat().st_size for path in files)
+
+
+@contextmanager
+def course(rows: int) -> Iterator[Course]:
+    """Lay out so many rows and run a server, all of it gone at the end."""
+    with tempfile.TemporaryDirectory(prefix="training.") as made:
+        folder = Path(made)
+        datasets = Datasets(folder / "datasets")
+        datasets.write_processed(observations(rows), [])
+        snapshot = datasets.take_snapshot().name
+        with registry(folder) as uri:
+            yield Course(datasets, snapshot, uri, folder / "artifacts")
+
+
+def recipes(rows: int) -> Recipes:
+    """Measure the searches of the reference, of the former release and of this one, in turn."""
+    with course(rows) as on:
+        return Recipes(
+            rows,
+            on.run(READING),
+            [
+                on.run(f"{recipe}-forests", f"{recipe} recipe, {count} forests")
+                for recipe, count in (("reference", 5), ("former", 5), ("new", 5))
+            ],
+            [
+                on.run(f"{recipe}-regressions", f"{recipe} recipe, 10 regressions")
+                for recipe in ("reference", "former", "new")
+            ],
+        )
+
+
+def all_rows(rows: int) -> AllRows:
+    """Measure scikit-learn's default forest, the former best, and a whole round of this release."""
+    with course(rows) as on:
+        return AllRows(
+            rows,
+            on.run(READING),
+            on.run("default-forest", "scikit-learn's default forest"),
+            on.run("former-best-forest", "the former release's best"),
+            [on.run(FOREST.run_name(number)) for number in range(len(FOREST.candidates))],
+            [
+                on.run("new-regressions", "`train_logreg_model`"),
+                on.run("regression-grid", "`train_logreg_model2`"),
+            ],
+        )
+
+
+def main() -> None:
+    """Measure and write it down."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=__doc__)
+    parser.add_argument("--full", action="store_true", help="train on all rows")
+    if parser.parse_args().full:
+        report.section("Training on all rows", training_page.of_all_rows(all_rows(ROWS)))
+        return
+    measured = recipes(row_count(_RECIPE_ROWS))
+    report.section("Training", training_page.of_recipes(measured, preprocessing.measure()))
+
+
+if __name__ == "__main__":
+    main()
