@@ -12,7 +12,7 @@ RUN := $(UV) run --no-sync
 # Many processes start at once: compiling every module on installation beats each of them doing so.
 export UV_COMPILE_BYTECODE := 1
 
-.PHONY: help install run smoke bench bench-serving bench-connections load rebuild-data up down logs secrets doctor test test-browser test-compose test-growth lint
+.PHONY: help install run smoke bench bench-training bench-serving bench-connections load rebuild-data up down logs secrets doctor test test-browser test-compose test-growth lint
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -32,7 +32,10 @@ run: install ## Start the whole platform on this machine; Ctrl-C ends it
 smoke: install ## Run from an empty state to the first prediction, then stop
 	@$(RUN) python -m tools.run --smoke
 
-bench: bench-serving bench-connections ## Run all benchmarks
+bench: bench-training bench-serving bench-connections ## Run all benchmarks
+
+bench-training: install ## Measure recipes of training beside each other; FULL=1 on all rows; to docs/benchmarks.md
+	@$(RUN) python -m benchmarks.training $(if $(FULL),--full)
 
 bench-serving: install ## Measure the inference service beside other ways to serve; to docs/benchmarks.md
 	@$(RUN) python -m benchmarks.serving
