@@ -210,7 +210,8 @@ def test_the_rows_of_an_old_file_are_read_without_its_first_line(platform: Platf
 
 def test_nothing_partial_is_left(platform: Platform) -> None:
     written = [path for path in platform.datasets.root.rglob("*") if path.is_file()]
-    assert not [path for path in written if path.name.startswith(".")]
+    hidden = {path.name for path in written if path.name.startswith(".")}
+    assert {name for name in hidden if not name.endswith(".lock")} == set()
 
 
 def runs(experiment: str) -> dict[str, Run]:
