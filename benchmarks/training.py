@@ -66,6 +66,7 @@ def recipes(rows: int) -> Recipes:
             on.run(READING),
             [on.run(f"{recipe}-forests", title) for recipe, title in _RECIPES.items()],
             [on.run(f"{recipe}-regressions", title) for recipe, title in _RECIPES.items()],
+            on.run("reference-regressions-on-one-thread", "reference, on one thread"),
         )
 
 

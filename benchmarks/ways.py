@@ -200,6 +200,9 @@ WAYS: Mapping[str, Way] = {
     "former-forests": Plain(_former_forest, FORMER_FORESTS),
     "new-forests": Project(FOREST, NEW_FORESTS),
     "reference-regressions": Plain(_unscaled_regression, LOGREG.candidates, _dummies),
+    "reference-regressions-on-one-thread": Plain(
+        _unscaled_regression, LOGREG.candidates, _dummies, threads=1
+    ),
     "former-regressions": Plain(_former_regression, LOGREG.candidates, threads=1),
     "new-regressions": Project(LOGREG, range(len(LOGREG.candidates))),
     "regression-grid": Project(LOGREG_GRID, range(len(LOGREG_GRID.candidates))),

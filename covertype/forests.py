@@ -13,6 +13,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,10 +87,15 @@ class StoredTree:
 
     def probabilities(self, encoded: npt.NDArray[np.float32]) -> Probabilities:
         """Return what scikit-learn's own tree answers, shape (n, classes)."""
+        answered: Probabilities = self.as_scikit_learn(encoded.shape[1]).predict(encoded)
+        return answered
+
+    def as_scikit_learn(self, width: int) -> Any:
+        """Return scikit-learn's own tree over `width` columns."""
         from sklearn.tree._tree import Tree
 
         classes = self.values.shape[2]
-        tree = Tree(encoded.shape[1], np.array([classes], np.intp), 1)
+        tree = Tree(width, np.array([classes], np.intp), 1)
         tree.__setstate__(
             {
                 "max_depth": self.depth,
@@ -98,8 +104,7 @@ class StoredTree:
                 "values": self.values,
             }
         )
-        answered: Probabilities = tree.predict(encoded)
-        return answered
+        return tree
 
 
 @dataclass(frozen=True)
@@ -212,23 +217,63 @@ class StoredForest:
         ValueError
             If it is none of ours.
         """
-        import skops.io
-        from skops.io.exceptions import UntrustedTypesFoundException
-
         from covertype.models import ENCODER_TYPES
 
-        part = io.BytesIO()
-        with _opened(self.path) as archive, zipfile.ZipFile(part, "w") as alone:
-            alone.writestr(_SCHEMA, json.dumps(self._encoder))
-            for name in set(_files(self._encoder)):
-                alone.writestr(name, _read(archive, name, _LARGEST_ARRAY))
-        try:
-            encoder = skops.io.loads(part.getvalue(), trusted=ENCODER_TYPES)
-        except UntrustedTypesFoundException as error:
-            raise ValueError(f"the encoder is none of ours: {error}") from None
+        encoder = self._load(self._encoder, ENCODER_TYPES)
         if not hasattr(encoder, "transform"):
             raise ValueError(f"the encoder is none of ours: a {type(encoder).__name__}")
         return encoder
+
+    def load_pipeline(self) -> Any:
+        """Load the logged Pipeline whole.
+
+        skops would hold a forest three times over while it loads it; here it is put together of
+        checked trees.
+
+        Raises
+        ------
+        ValueError
+            If the encoder or a tree is damaged, or none of ours.
+        """
+        from covertype.models import TRUSTED_TYPES
+
+        with _opened(self.path) as archive:
+            schema = json.loads(_read(archive, _SCHEMA, _LARGEST_SCHEMA))
+        stored = _attributes(_classifier(schema))["estimators_"]["content"]
+        states = [_attributes(estimator) for estimator in stored]
+        # skops stores what trees share with the first of them.
+        del stored[1:]
+        pipeline = self._load(schema, TRUSTED_TYPES)
+        (first,) = pipeline[-1].estimators_
+        estimators = []
+        for state, tree in zip(states, self.trees(), strict=True):
+            estimator = copy(first)
+            estimator.random_state = json.loads(state["random_state"]["content"])
+            estimator.tree_ = tree.as_scikit_learn(self.width)
+            estimators.append(estimator)
+        pipeline[-1].estimators_ = estimators
+        return pipeline
+
+    def _load(self, state: dict[str, Any], trusted: list[str]) -> Any:
+        """Load an object from an archive made of its part of this one."""
+        import skops.io
+        from skops.io.exceptions import UntrustedTypesFoundException
+
+        part = io.BytesIO()
+        with _opened(self.path) as archive, zipfile.ZipFile(part, "w") as alone:
+            alone.writestr(_SCHEMA, json.dumps(state))
+            for name in set(_files(state)):
+                alone.writestr(name, _read(archive, name, _LARGEST_ARRAY))
+        try:
+            return skops.io.loads(part.getvalue(), trusted=trusted)
+        except UntrustedTypesFoundException as error:
+            raise ValueError(f"it holds what is none of ours: {error}") from None
+
+
+def _classifier(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the last step of a stored Pipeline."""
+    classifier: dict[str, Any] = _attributes(schema)["steps"]["content"][-1]["content"][1]
+    return classifier
 
 
 @contextmanager

@@ -56,9 +56,15 @@ def load_model(folder: Path) -> "Pipeline":
     import skops.io
     from sklearn.pipeline import Pipeline
 
+    from covertype.forests import StoredForest
+
     path = folder / MODEL_FILE
     if not path.exists():
         raise ValueError(f"{folder.name} holds no {MODEL_FILE}; only skops models are loaded")
+    forest = StoredForest.open(path)
+    if forest is not None:
+        pipeline: Pipeline = forest.load_pipeline()
+        return pipeline
     model = skops.io.load(path, trusted=TRUSTED_TYPES)
     if not isinstance(model, Pipeline):
         raise ValueError(f"{path.name} holds a {type(model).__name__}, not a Pipeline")

@@ -234,7 +234,8 @@ def save_model(run_id: str, path: Path) -> Path:
     """Write a run's model as a pickle, for people; the platform never loads it."""
     model = fetch_model(model_uri(MlflowClient().get_run(run_id)))
     with replacing(path) as temporary, temporary.open("wb") as file:
-        pickle.dump(model, file)
+        # Protocol 5 writes arrays without a copy of them.
+        pickle.dump(model, file, protocol=5)
     return path
 
 
