@@ -85,7 +85,7 @@ test-compose: install ## Test the platform in containers from nothing, with faul
 	$(RUN) pytest $(or $(TESTS),tests/compose)
 
 test-growth: install ## Test the containers through all ten batches, with default limits; needs Docker
-	$(RUN) pytest tests/growth
+	$(RUN) pytest $(or $(TESTS),tests/growth)
 
 lint: install ## Check style, formatting and types
 	$(RUN) ruff check

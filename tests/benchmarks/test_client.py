@@ -1,6 +1,8 @@
 """The load generator tells what was answered from what was not."""
 
 import asyncio
+import os
+import signal
 from collections.abc import Callable
 
 import pytest
@@ -76,3 +78,15 @@ def test_a_server_that_refuses_connections_is_a_failure_for_each(
     monkeypatch.setattr(client, "_CONNECT_TRIES", 2)
     result = uvloop.run(load("127.0.0.1", 9, REQUESTS, 2, 1, 10))
     assert (result.connections, result.requests, result.failures) == (0, 0, 2)
+
+
+def test_a_load_that_is_ended_waits_for_what_was_asked() -> None:
+    def answer(served: int) -> bytes:
+        if served == 20:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return GOOD
+
+    result = result_of(answer, most=10**9)
+    assert result.failures == 0
+    assert 10 <= result.requests < 40
+    assert result.seconds < 10

@@ -1,20 +1,22 @@
 """All ten batches, back to back, on containers with their default limits."""
 
-import subprocess
-from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
-
-import numpy as np
-import pandas as pd
 import pytest
-from mlflow.entities import Run
 
 from covertype.contract import GROUPS
 from covertype.searches import FOREST, LOGREG, LOGREG_GRID
 from covertype.versions import ALIAS, MODEL_NAME
 from tests.compose.stack import Stack, check_kept, wait_for
-from tests.conftest import ROOT
+from tests.growth.rounds import (
+    BEST_BYTES,
+    ROUND_BYTES,
+    in_scheduler,
+    latest_round,
+    model_bytes,
+    rows_of,
+    seconds,
+    seconds_between,
+    tasks_of,
+)
 from tests.growth.watch import Watch
 
 BATCHES = 10
@@ -26,7 +28,6 @@ FIRST_TASKS = {
 WAIT_SECONDS = 30
 ROUND_SECONDS = 300
 SCHEDULER_MEBIBYTES = 2.5 * 1024
-BEST_BYTES, ROUND_BYTES = 130_000_000, 400_000_000
 
 _COUNT_ROWS = """
 from pathlib import Path
@@ -68,14 +69,6 @@ def _batches_collected(stack: Stack) -> int:
     )
 
 
-def _seconds(run: Mapping[str, Any]) -> float:
-    return _seconds_between(run["start_date"], run["end_date"])
-
-
-def _seconds_between(start: str, end: str) -> float:
-    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
-
-
 def test_the_platform_keeps_up_with_all_ten_batches(stack: Stack) -> None:
     with Watch(stack) as watch:
         while _batches_collected(stack) < BATCHES:
@@ -89,19 +82,19 @@ def test_the_platform_keeps_up_with_all_ten_batches(stack: Stack) -> None:
     runs = stack.airflow("GET", "dags/~/dagRuns", params={"limit": 500})["dag_runs"]
     rounds = {dag: [run for run in runs if run["dag_id"] == dag] for dag in TRAINING_DAGS}
     for dag, of_dag in rounds.items():
-        taken = ", ".join(f"{_seconds(run):.0f}" for run in reversed(of_dag))
+        taken = ", ".join(f"{seconds(run):.0f}" for run in reversed(of_dag))
         stack.figures[f"Rounds of {dag}"] = f"{taken} s"
     waited = max(
-        _seconds_between(run["queued_at"], task["start_date"])
+        seconds_between(run["queued_at"], task["start_date"])
         for run in runs
-        for task in _tasks(stack, run)
+        for task in tasks_of(stack, run)
         if (run["dag_id"], task["task_id"]) in FIRST_TASKS
     )
     stack.figures["Longest wait of collection and preprocessing"] = f"{waited:.0f} s"
-    rows, snapshots = map(int, _in_scheduler(stack, _COUNT_ROWS).split())
+    rows, snapshots = map(int, in_scheduler(stack, _COUNT_ROWS).split())
     stack.figures["Rows"] = f"{rows:,} in {snapshots} snapshots"
-    latest = _latest_round(stack)
-    sizes = {name: _model_bytes(stack, run) for name, run in latest.items()}
+    latest = latest_round(stack)
+    sizes = {name: model_bytes(stack, run) for name, run in latest.items()}
     stack.figures["Artifacts of the last round"] = f"{sum(sizes.values()) / 1e6:.0f} MB"
     stack.figures["The last round"] = "\n" + "\n".join(
         f"  {name}: accuracy {run.data.metrics['accuracy']:.4f}, "
@@ -111,14 +104,14 @@ def test_the_platform_keeps_up_with_all_ten_batches(stack: Stack) -> None:
 
     assert watch.killed_for_memory() == []
     assert {run["state"] for run in runs} == {"success"}
-    tasks = [one for run in runs for one in _tasks(stack, run)]
+    tasks = [one for run in runs for one in tasks_of(stack, run)]
     assert [one for one in tasks if one["try_number"] > 1] == []
     assert watch.peaks["airflow-scheduler"] < SCHEDULER_MEBIBYTES
     too_long = [
         run["dag_run_id"]
         for of_dag in rounds.values()
         for run in of_dag
-        if _seconds(run) > ROUND_SECONDS
+        if seconds(run) > ROUND_SECONDS
     ]
     assert too_long == []
     assert waited < WAIT_SECONDS
@@ -129,9 +122,9 @@ def test_the_platform_keeps_up_with_all_ten_batches(stack: Stack) -> None:
         for number in range(len(search.candidates))
     }
     assert set(latest) == expected
-    assert {_rows(run) for run in latest.values()} == {rows}
+    assert {rows_of(run) for run in latest.values()} == {rows}
     production = stack.mlflow.get_model_version_by_alias(MODEL_NAME, ALIAS)
-    assert _rows(stack.mlflow.get_run(production.run_id)) == rows
+    assert rows_of(stack.mlflow.get_run(production.run_id)) == rows
     assert sizes[FOREST.run_name(len(FOREST.candidates) - 1)] < BEST_BYTES
     assert sum(sizes.values()) < ROUND_BYTES
     wait_for(
@@ -159,84 +152,10 @@ def test_a_kill_while_a_large_model_is_trained_and_sent_leaves_one_whole_round(
     assert len(after.versions) == len(before.versions) + 1
 
 
-def test_all_rows_of_the_dataset_fit_the_default_limits(stack: Stack) -> None:
-    """What the batches did not draw comes as files that a person copies into the folder."""
-    before = stack.dag_runs()
-    whole = pd.read_parquet(ROOT / "data-api" / "covertype.parquet")
-    for number, part in enumerate(np.array_split(np.arange(len(whole)), BATCHES)):
-        text = whole.iloc[part].to_csv(index=False, header=False)
-        _copy_in(stack, f"group_1/batch_{number + 1}_20260101_{number:06}.csv", text)
-    with Watch(stack) as watch:
-        stack.start_dag("preprocess_covertype", announce_anyway=True)
-        stack.wait_until_settled(1800)
-    memory = watch.peaks["airflow-scheduler"]
-    stack.figures["Peak memory of airflow-scheduler with all rows"] = f"{memory:.0f} MiB"
-    runs = [
-        run
-        for run in stack.airflow("GET", "dags/~/dagRuns", params={"limit": 500})["dag_runs"]
-        if (run["dag_id"], run["dag_run_id"]) not in before
-    ]
-    taken = {run["dag_id"]: f"{_seconds(run):.0f} s" for run in runs}
-    stack.figures["The round of all rows"] = str(taken)
-    assert watch.killed_for_memory() == []
-    assert {run["state"] for run in runs} == {"success"}
-    assert [one for run in runs for one in _tasks(stack, run) if one["try_number"] > 1] == []
-    latest = _latest_round(stack)
-    assert {_rows(run) for run in latest.values()} == {len(whole)}
-    sizes = {name: _model_bytes(stack, run) for name, run in latest.items()}
-    best = FOREST.run_name(len(FOREST.candidates) - 1)
-    stack.figures["Artifacts of all rows"] = (
-        f"best forest {sizes[best] / 1e6:.0f} MB, round {sum(sizes.values()) / 1e6:.0f} MB"
-    )
-    assert sizes[best] < BEST_BYTES
-    assert sum(sizes.values()) < ROUND_BYTES
-
-
 def _is_sending(stack: Stack) -> bool:
     """Tell if a training task has written its model and not yet deleted it."""
-    found = _in_scheduler(
+    found = in_scheduler(
         stack,
         "from pathlib import Path; print([p.name for p in Path('/scratch').rglob('model.skops')])",
     )
     return "model.skops" in found
-
-
-def _copy_in(stack: Stack, name: str, text: str) -> None:
-    """Copy a file into the datasets' folder, as a person would."""
-    subprocess.run(
-        [
-            *("docker", "exec", "--interactive", stack.containers()["airflow-scheduler"]["Id"]),
-            *("sh", "-c", f"cat > /data/datasets/{name}"),
-        ],
-        input=text.encode(),
-        check=True,
-    )
-
-
-def _in_scheduler(stack: Stack, program: str) -> str:
-    return stack.compose("exec", "-T", "airflow-scheduler", "python", "-c", program)
-
-
-def _tasks(stack: Stack, run: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return stack.task_instances(run["dag_id"], run["dag_run_id"])
-
-
-def _rows(run: Run) -> int:
-    return int(run.data.params["train_rows"]) + int(run.data.params["test_rows"])
-
-
-def _latest_round(stack: Stack) -> dict[str, Run]:
-    """Return the newest run of each candidate, by its name."""
-    client = stack.mlflow
-    experiments = [one.experiment_id for one in client.search_experiments()]
-    runs = client.search_runs(experiments, max_results=5000, order_by=["attributes.start_time"])
-    return {run.info.run_name: run for run in runs}
-
-
-def _model_bytes(stack: Stack, run: Run) -> int:
-    model = stack.mlflow.get_logged_model(run.outputs.model_outputs[0].model_id)
-    return sum(
-        file.file_size or 0
-        for file in stack.mlflow.list_logged_model_artifacts(model.model_id)
-        if not file.is_dir
-    )

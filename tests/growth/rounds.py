@@ -1,0 +1,48 @@
+"""What a round of training took and made, as Airflow and MLflow tell it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from mlflow.entities import Run
+
+from tests.compose.stack import Stack
+
+BEST_BYTES, ROUND_BYTES = 130_000_000, 400_000_000
+
+
+def seconds(run: Mapping[str, Any]) -> float:
+    return seconds_between(run["start_date"], run["end_date"])
+
+
+def seconds_between(start: str, end: str) -> float:
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
+
+
+def in_scheduler(stack: Stack, program: str) -> str:
+    return stack.compose("exec", "-T", "airflow-scheduler", "python", "-c", program)
+
+
+def tasks_of(stack: Stack, run: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return stack.task_instances(run["dag_id"], run["dag_run_id"])
+
+
+def rows_of(run: Run) -> int:
+    return int(run.data.params["train_rows"]) + int(run.data.params["test_rows"])
+
+
+def latest_round(stack: Stack) -> dict[str, Run]:
+    """Return the newest run of each candidate, by its name."""
+    client = stack.mlflow
+    experiments = [one.experiment_id for one in client.search_experiments()]
+    runs = client.search_runs(experiments, max_results=5000, order_by=["attributes.start_time"])
+    return {run.info.run_name: run for run in runs}
+
+
+def model_bytes(stack: Stack, run: Run) -> int:
+    model = stack.mlflow.get_logged_model(run.outputs.model_outputs[0].model_id)
+    return sum(
+        file.file_size or 0
+        for file in stack.mlflow.list_logged_model_artifacts(model.model_id)
+        if not file.is_dir
+    )
