@@ -24,11 +24,13 @@ except ImportError:
 else:
     _FASTER = {RandomForestClassifier: FastForest, LogisticRegression: FastRegression}
 
-_MAX_BINS = 512
-"""Thresholds tried for a column; the extension's default of 256 costs 0.03 points of accuracy."""
+_ROWS_A_BIN, _FEWEST_BINS, _MOST_BINS = 500, 64, 512
+"""The thresholds tried for a column grow with the rows. Fewer cost accuracy (256 in place of 512:
+0.03 points on all rows), more cost time alone (512 in place of 92: 1.6 times on 46,455 rows)."""
 
-_TREES_AT_ONCE = 25
-"""The extension's own trees are held beside the exported ones: a part of them at a time."""
+_ROWS_AT_ONCE = 12_000_000
+"""The extension's own trees are held beside the exported ones: so many at a time as, together, are
+made from these rows. On all rows it is 25 of them."""
 
 _LEARNT = ("classes_", "n_features_in_", "n_iter_", "coef_", "intercept_")
 _LEARNT_BY_FORESTS = ("classes_", "n_classes_", "n_features_in_", "n_outputs_")
@@ -89,12 +91,14 @@ def _fit_regression(
 
 def _fit_forest(classifier: Any, encoded: Encoded, classes: Classes, faster: type) -> Any:
     seeds = check_random_state(classifier.random_state)
+    at_once = max(_ROWS_AT_ONCE // len(encoded), 1)
+    bins = min(max(len(encoded) // _ROWS_A_BIN, _FEWEST_BINS), _MOST_BINS)
     estimators: list[Any] = []
     while missing := classifier.n_estimators - len(estimators):
         part = {
-            "n_estimators": min(missing, _TREES_AT_ONCE),
+            "n_estimators": min(missing, at_once),
             "random_state": seeds.randint(np.iinfo(np.int32).max),
-            "max_bins": _MAX_BINS,
+            "max_bins": bins,
         }
         worker = faster(**classifier.get_params() | part).fit(encoded, classes)
         estimators += worker.estimators_

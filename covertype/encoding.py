@@ -25,7 +25,7 @@ ONE_HOT_NAMES = (
 """The 54 columns of `one_hot_encoder`, in order."""
 
 TREE_NAMES = (*QUANTITY_NAMES, *CATEGORY_NAMES, *DERIVED_NAMES)
-"""The 38 columns of `tree_encoder`, in order."""
+"""The 30 columns of `tree_encoder`, in order."""
 
 
 def one_hot_encoder() -> ColumnTransformer:

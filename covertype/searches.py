@@ -77,8 +77,8 @@ FOREST = Search(
     best_file="mejor_rf_model.pkl",
     family="forest",
     # The first is the first platform's own model. Each later one shows what one idea is worth: the
-    # derived columns (1), every row for every tree in place of a bootstrap sample (2, 4 to 6), no
-    # limit of depth (3 to 6), more trees (4 to 6). Beyond 100 trees nothing is gained.
+    # derived columns (1), every row for every tree in place of a bootstrap sample (2, 4), no limit
+    # of depth (3, 4), more trees (5, 6). Beyond 100 trees nothing is gained.
     candidates=(
         {
             ENCODING: "one-hot",
@@ -86,9 +86,9 @@ FOREST = Search(
             "n_estimators": 100,
             "max_depth": 20,
         },
-        {"n_estimators": 50, "max_depth": 20},
-        {"n_estimators": 50, "max_depth": 20, "bootstrap": False},
-        {"n_estimators": 50, "max_depth": None},
+        {"n_estimators": 25, "max_depth": 20},
+        {"n_estimators": 25, "max_depth": 20, "bootstrap": False},
+        {"n_estimators": 25, "max_depth": None},
         {"n_estimators": 25, "max_depth": None, "bootstrap": False},
         {"n_estimators": 50, "max_depth": None, "bootstrap": False},
         {"n_estimators": 100, "max_depth": None, "bootstrap": False},

@@ -6,6 +6,7 @@ import pickle
 import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Run
 from mlflow.models import Model, infer_signature
+from mlflow.models.model import ModelInfo
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 from sklearn.pipeline import Pipeline
 
@@ -168,12 +170,14 @@ def _log(
         facts |= {"converged": converged, "iterations": int(max(trained.model[-1].n_iter_))}
     metrics = {**trained.evaluation.metrics, "training_seconds": trained.seconds}
     mlflow.log_params(facts)
-    mlflow.log_metrics(metrics)
     MlflowClient().log_inputs(run.info.run_id, inputs)
-    with tempfile.TemporaryDirectory() as made:
-        _draw(trained, Path(made))
+    with tempfile.TemporaryDirectory() as made, ThreadPoolExecutor(1) as meanwhile:
+        drawn = meanwhile.submit(_draw, trained, Path(made))
+        logged = log_model(trained.model, search.model_name, data)
+        drawn.result()
         mlflow.log_artifacts(made)
-    log_model(trained.model, search.model_name, data)
+    # After the model: MLflow copies what is there before it to the model, one request a metric.
+    mlflow.log_metrics(metrics, model_id=logged.model_id)
 
 
 def _draw(trained: Trained, folder: Path) -> None:
@@ -185,7 +189,7 @@ def _draw(trained: Trained, folder: Path) -> None:
     (folder / "importances.json").write_text(json.dumps(weights.to_dict()))
 
 
-def log_model(model: Pipeline, name: str, data: TrainingSet) -> None:
+def log_model(model: Pipeline, name: str, data: TrainingSet) -> ModelInfo:
     """Log a fitted model to the active run, with what is needed to prove a loaded copy right.
 
     Its metadata hold `golden_rows` (test observations, as lists of 12) with the probabilities
@@ -201,7 +205,7 @@ def log_model(model: Pipeline, name: str, data: TrainingSet) -> None:
             for name in QUANTITY_NAMES
         },
     }
-    Model.log(
+    return Model.log(
         None,
         flavor=flavor,
         name=name,

@@ -199,11 +199,11 @@ def test_a_batch_that_was_interrupted_goes_on_with_what_is_missing(
     chosen = batch(snapshot, request.node.name, {"C": 0.1}, {"C": 1.0}, search=LOGREG)
     log_model, logged = tracking.log_model, []
 
-    def fail_at_the_second(*arguments: Any) -> None:
+    def fail_at_the_second(*arguments: Any) -> Any:
         logged.append(arguments)
         if len(logged) == 2:
             raise OSError("killed")
-        log_model(*arguments)
+        return log_model(*arguments)
 
     with monkeypatch.context() as patch:
         patch.setattr(tracking, "log_model", fail_at_the_second)
