@@ -49,7 +49,9 @@ class TrainingSet:
             If a part is empty or the training part holds fewer than two classes.
         """
         in_test = in_test_part(rows)
-        train, test = _part(rows[~in_test], np.int16), _part(rows[in_test], np.int64)
+        # Trees split rows that are alike late: beside each other in memory, they are read faster.
+        alike = rows[~in_test].sort_values([TARGET.name, QUANTITY_NAMES[0]], kind="stable")
+        train, test = _part(alike, np.int16), _part(rows[in_test], np.int64)
         if not len(test) or len(np.unique(train.classes)) < 2:
             raise ValueError(
                 f"{len(rows)} rows are too few to train on: {len(train)} for training, "
