@@ -60,7 +60,7 @@ def _copy_in(stack: Stack, name: str, text: str) -> None:
     subprocess.run(
         [
             *("docker", "exec", "--interactive", stack.containers()["airflow-scheduler"]["Id"]),
-            *("sh", "-c", f"cat > /data/datasets/{name}"),
+            *("sh", "-c", 'mkdir -p "$(dirname "$0")" && cat > "$0"', f"/data/datasets/{name}"),
         ],
         input=text.encode(),
         check=True,
