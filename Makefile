@@ -70,8 +70,8 @@ down: ## End the containers and keep the data; VOLUMES=1 removes the data too
 logs: ## Follow what the containers say; SERVICE=mlflow for one alone
 	@docker compose logs --follow --tail 100 $(SERVICE)
 
-secrets: ## Replace every default password and key by a strong one, in .env and the databases
-	@$(PYTHON) -m tools.secrets
+secrets: ## Replace every default password and key, in .env and the databases; ROTATE=1 those in use
+	@$(PYTHON) -m tools.secrets $(if $(ROTATE),--rotate $(filter-out 1,$(ROTATE)))
 
 doctor: ## Look for what is wrong with the containers or would be, with the remedy
 	@$(PYTHON) -m tools.doctor

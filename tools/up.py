@@ -3,6 +3,7 @@
 import argparse
 import subprocess
 import sys
+from collections.abc import Sequence
 
 from tools import doctor, keeper
 from tools.containers import ROOT, DockerFailed
@@ -29,17 +30,26 @@ def up() -> int:
         platform = doctor.Platform.read()
         findings = [*doctor.passwords(platform), *doctor.ports(platform)]
     if findings:
-        print("\n".join(map(str, findings)), file=sys.stderr)
+        _tell(findings)
         return 1
     keeper.stop()
     started = _compose("up", "--detach", "--build", "--wait", "--remove-orphans")
+    # A database tells only while it runs which password it takes.
+    findings = list(doctor.kept_passwords(doctor.Platform.read()))
     if started:
         _compose("ps", "--all")
         print("Not all came up: `make doctor` and `make logs` tell more.", file=sys.stderr)
+        _tell(findings)
         return started
     keeper.start()
     _show(platform)
-    return 0
+    _tell(findings)
+    return 1 if findings else 0
+
+
+def _tell(findings: Sequence[doctor.Finding]) -> None:
+    for finding in findings:
+        print(finding, file=sys.stderr)
 
 
 def down(*, volumes: bool) -> int:
