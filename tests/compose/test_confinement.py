@@ -15,7 +15,7 @@ USED_BY: Mapping[str, set[str]] = {
     "AIRFLOW_JWT_SECRET": {"airflow"},
     "AIRFLOW_SECRET_KEY": {"airflow"},
     "MINIO_ROOT_PASSWORD": {"minio", "minio-bucket", "mlflow"},
-    "MYSQL_PASSWORD": {"mysql", "mlflow"},
+    "MYSQL_PASSWORD": {"mysql", "mlflow", "mlflow-init"},
     "MYSQL_ROOT_PASSWORD": {"mysql"},
     "POSTGRES_PASSWORD": {"postgres", "airflow"},
 }
