@@ -41,6 +41,9 @@ _BUSY_SECONDS = 300.0
 """How long it may take to fetch and prove a version, between two reports."""
 
 
+_PASSING = (MlflowException, RequestException, OSError, MemoryError)
+"""What says nothing about a version itself, such as a registry that is away or a full disk."""
+
 _Key = tuple[str, int]
 """A version's folder, and when it was moved to where it is."""
 
@@ -73,7 +76,11 @@ class Follower:
             report = self._report(
                 f"the registry can't be used: {_first_line(error)}", reachable=False
             )
-        self.store.write_report(report)
+        try:
+            self.store.write_report(report)
+        except OSError as error:
+            # The next look writes it again; until then readers have the one before.
+            log.error("What was found at the registry can't be written: %s", error)
         return report
 
     def _proven_before(self) -> str | None:
@@ -141,7 +148,7 @@ class Follower:
             return
         try:
             refusal = self._bring(version, name)
-        except (MlflowException, RequestException, OSError) as error:
+        except _PASSING as error:
             pause = min(2 * former.pause, _LONGEST_PAUSE) if former else _FIRST_PAUSE
             again_at = time.monotonic() + pause
             self._unfetched = {key: _Unfetched(_first_line(error), pause, again_at)}
@@ -162,7 +169,7 @@ class Follower:
             with self.store.incoming(name) as folder:
                 _fetch(version, folder)
                 self._prepare(folder)
-        except (MlflowException, RequestException, OSError):
+        except _PASSING:
             raise
         except Exception as error:
             log.exception("Version %s is refused", version.version)
