@@ -55,6 +55,8 @@ def test_every_container_is_confined(stack: Stack) -> None:
         assert not host["CapAdd"], service
         assert "no-new-privileges:true" in host["SecurityOpt"], service
         assert host["Memory"] > 0, service
+        assert host["PidsLimit"] > 0, service
+        assert all("size=" in options for options in (host["Tmpfs"] or {}).values()), service
         assert not host["Privileged"]
 
 
