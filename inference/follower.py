@@ -4,6 +4,7 @@ A process of its own, so that fetching, checking and compiling a version never t
 those who ask for predictions. It ends when its standard input does.
 """
 
+import errno
 import logging
 import os
 import signal
@@ -44,6 +45,8 @@ _BUSY_SECONDS = 300.0
 _PASSING = (MlflowException, RequestException, OSError, MemoryError)
 """What says nothing about a version itself, such as a registry that is away or a full disk."""
 
+_DISK_IS_FULL = os.strerror(errno.ENOSPC)
+
 _Key = tuple[str, int]
 """A version's folder, and when it was moved to where it is."""
 
@@ -80,7 +83,7 @@ class Follower:
             self.store.write_report(report)
         except OSError as error:
             # The next look writes it again; until then readers have the one before.
-            log.error("What was found at the registry can't be written: %s", error)
+            log.error("What the registry holds can't be written to %s: %s", self.store.root, error)
         return report
 
     def _proven_before(self) -> str | None:
@@ -151,7 +154,10 @@ class Follower:
         except _PASSING as error:
             pause = min(2 * former.pause, _LONGEST_PAUSE) if former else _FIRST_PAUSE
             again_at = time.monotonic() + pause
-            self._unfetched = {key: _Unfetched(_first_line(error), pause, again_at)}
+            reason = _first_line(error)
+            if _DISK_IS_FULL in reason:
+                reason += f" for {self.store.root}"
+            self._unfetched = {key: _Unfetched(reason, pause, again_at)}
             return
         self._unfetched = {}
         if refusal is None:

@@ -1,5 +1,7 @@
 """What the follower does with a version that it can't fetch at once."""
 
+import errno
+import os
 import resource
 import shutil
 import subprocess
@@ -109,6 +111,16 @@ def test_a_version_that_memory_was_short_for_is_tried_again_and_not_refused(
     assert len(tried) == 2
 
 
+def test_a_version_that_the_disk_is_too_full_for_is_tried_again_and_the_disk_is_named(
+    store: ModelStore, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    monkeypatch.setattr(follower, "_fetch", lambda *_: (_ for _ in ()).throw(full))
+    report = Follower(store, 5).check()
+    assert report.refused is None
+    assert report.message.endswith(f"No space left on device for {store.root}")
+
+
 @contextmanager
 def full_disk() -> Iterator[None]:
     """As a full disk does, refuse to write a byte to any file."""
@@ -131,7 +143,7 @@ def test_a_full_disk_is_said_and_the_follower_goes_on_when_there_is_room(
     before = followed.check()
     with full_disk():
         followed.check()
-    assert "can't be written: [Errno 27]" in caplog.text
+    assert f"can't be written to {store.root}: [Errno 27]" in caplog.text
     kept = store.read_report()
     assert kept is not None
     assert kept.message == before.message
