@@ -7,18 +7,24 @@ import pytest
 
 from tests.compose.stack import PORTS, Stack
 
-_GO_BACK = """
+_AS_THE_FORMER_RELEASE = """
 import os
 from alembic import command
 from mlflow.store.db import utils
+from mlflow.store.tracking.dbmodels.initial_models import Base
 engine = utils.create_sqlalchemy_engine_with_retry(os.environ["MLFLOW_BACKEND_STORE_URI"])
+Base.metadata.create_all(engine)
 with engine.begin() as connection:
     config = utils._get_alembic_config(str(engine.url))
     config.attributes["connection"] = connection
-    command.downgrade(config, "-1")
+    command.upgrade(config, "heads-1")
 """
 _RESTORE = (
     'gunzip | (echo "DROP DATABASE mlflow_db; CREATE DATABASE mlflow_db; USE mlflow_db;"; cat)'
+)
+_AN_EXPERIMENT = (
+    "INSERT INTO experiments (name, artifact_location, lifecycle_stage, creation_time) VALUES "
+    "('it''s \\\\ a \"test\" ñ', 'somewhere', 'active', 12345)"
 )
 _ALL = "SELECT name, lifecycle_stage, creation_time FROM experiments ORDER BY experiment_id"
 
@@ -47,19 +53,17 @@ def _sql(stack: Stack, statement: str) -> str:
 def test_an_older_database_is_upgraded_after_a_backup_that_can_be_restored(
     database: Stack,
 ) -> None:
-    assert "making its tables" in _init(database)
-    newest = _sql(database, "SELECT version_num FROM alembic_version")
-    _init(database, "python", "-c", _GO_BACK)
+    _init(database, "python", "-c", _AS_THE_FORMER_RELEASE)
     former = _sql(database, "SELECT version_num FROM alembic_version")
-    assert former != newest
-    _sql(database, "UPDATE experiments SET name = 'it''s \\\\ a \\\"test\\\" ñ'")
+    _sql(database, _AN_EXPERIMENT)
     experiments = _sql(database, _ALL)
     tables = _sql(database, "SHOW TABLES")
 
     said = _init(database)
     kept = re.search(r"kept as (\S+)", said)
     assert kept
-    assert _sql(database, "SELECT version_num FROM alembic_version") == newest
+    newest = _sql(database, "SELECT version_num FROM alembic_version")
+    assert newest != former
     assert _sql(database, _ALL) == experiments
     assert "kept as" not in _init(database)
 

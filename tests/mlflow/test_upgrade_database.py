@@ -16,9 +16,12 @@ from mlflow.store.tracking.dbmodels.initial_models import Base as InitialBase
 
 from tests.conftest import ROOT
 
+# MLflow's own, which would keep its tables from being mapped.
+pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning")
+
 SCHEMAS = ScriptDirectory.from_config(utils._get_alembic_config(db_url=""))
-NEWEST = SCHEMAS.get_current_head()
-FORMER = SCHEMAS.get_revision(NEWEST).down_revision
+NEWEST = str(SCHEMAS.get_current_head())
+FORMER = str(SCHEMAS.get_revision(NEWEST).down_revision)
 
 
 @pytest.fixture

@@ -62,7 +62,8 @@ def test_only_loopback_addresses_are_loopback() -> None:
 
 
 def test_program_ends_with_the_reason(strong: dict[str, str]) -> None:
-    command = [sys.executable, "tools/passwords.py", str(MANUAL)]
+    # Alone, as in its container: beside it lies a module with the name of a standard one.
+    command = [sys.executable, "-P", "tools/passwords.py", str(MANUAL)]
     public = {"UI_ADDRESS": "0.0.0.0"}
     refused = subprocess.run(
         command, cwd=ROOT, env=public, capture_output=True, text=True, check=False
