@@ -64,14 +64,14 @@ rebuild-data: install ## Make the processed rows again from all raw files; FEWER
 up: ## Start the platform in containers and wait until all is healthy
 	@$(PYTHON) -m tools.up
 
-down: ## End the containers and keep the data; VOLUMES=1 removes the data too
-	@$(PYTHON) -m tools.up --down $(if $(VOLUMES),--volumes)
+down: ## End the containers and keep the data; VOLUMES=1 removes it too, after asking (YES=1: at once)
+	@$(PYTHON) -m tools.up --down $(if $(VOLUMES),--volumes) $(if $(YES),--yes)
 
 logs: ## Follow what the containers say; SERVICE=mlflow for one alone
 	@docker compose logs --follow --tail 100 $(SERVICE)
 
-secrets: ## Replace every default password and key by a strong one, in .env and the databases
-	@$(PYTHON) -m tools.secrets
+secrets: ## Replace every default password and key, in .env and the databases; ROTATE=1 those in use
+	@$(PYTHON) -m tools.secrets $(if $(ROTATE),--rotate $(filter-out 1,$(ROTATE)))
 
 doctor: ## Look for what is wrong with the containers or would be, with the remedy
 	@$(PYTHON) -m tools.doctor

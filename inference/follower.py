@@ -4,6 +4,7 @@ A process of its own, so that fetching, checking and compiling a version never t
 those who ask for predictions. It ends when its standard input does.
 """
 
+import errno
 import logging
 import os
 import signal
@@ -41,6 +42,11 @@ _BUSY_SECONDS = 300.0
 """How long it may take to fetch and prove a version, between two reports."""
 
 
+_PASSING = (MlflowException, RequestException, OSError, MemoryError)
+"""What says nothing about a version itself, such as a registry that is away or a full disk."""
+
+_DISK_IS_FULL = os.strerror(errno.ENOSPC)
+
 _Key = tuple[str, int]
 """A version's folder, and when it was moved to where it is."""
 
@@ -73,7 +79,11 @@ class Follower:
             report = self._report(
                 f"the registry can't be used: {_first_line(error)}", reachable=False
             )
-        self.store.write_report(report)
+        try:
+            self.store.write_report(report)
+        except OSError as error:
+            # The next look writes it again; until then readers have the one before.
+            log.error("What the registry holds can't be written to %s: %s", self.store.root, error)
         return report
 
     def _proven_before(self) -> str | None:
@@ -141,10 +151,13 @@ class Follower:
             return
         try:
             refusal = self._bring(version, name)
-        except (MlflowException, RequestException, OSError) as error:
+        except _PASSING as error:
             pause = min(2 * former.pause, _LONGEST_PAUSE) if former else _FIRST_PAUSE
             again_at = time.monotonic() + pause
-            self._unfetched = {key: _Unfetched(_first_line(error), pause, again_at)}
+            reason = _first_line(error)
+            if _DISK_IS_FULL in reason:
+                reason += f" for {self.store.root}"
+            self._unfetched = {key: _Unfetched(reason, pause, again_at)}
             return
         self._unfetched = {}
         if refusal is None:
@@ -162,7 +175,7 @@ class Follower:
             with self.store.incoming(name) as folder:
                 _fetch(version, folder)
                 self._prepare(folder)
-        except (MlflowException, RequestException, OSError):
+        except _PASSING:
             raise
         except Exception as error:
             log.exception("Version %s is refused", version.version)

@@ -38,9 +38,18 @@ class FollowerSupervisor:
         self._thread.join(_PATIENCE + 1)
 
     def _supervise(self) -> None:
-        with self._lock.open("w") as lock:
-            if self._acquire(lock):
-                self._keep_running()
+        pause = _RETRY_SECONDS
+        while not self._stopped.is_set():
+            try:
+                lock = self._lock.open("w")
+            except OSError as error:
+                log.error("The follower's lock can't be made: %s", error)
+                self._stopped.wait(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+                continue
+            with lock:
+                if self._acquire(lock):
+                    self._keep_running()
 
     def _acquire(self, lock: IO[str]) -> bool:
         while not self._stopped.is_set():

@@ -24,7 +24,7 @@ from tools.containers import (
     service_of,
     settled,
 )
-from tools.passwords import LOOPBACK, is_loopback, refusal
+from tools.passwords import LOOPBACK, defaults_in_use, is_loopback, read_variables, refusal
 
 _ENGINE = (20, 10)
 _COMPOSE = (2, 24)
@@ -37,6 +37,17 @@ _KEYS = (
     "AIRFLOW__CORE__FERNET_KEY",
     "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
 )
+
+# By the container's own name, as others come: PostgreSQL asks nobody for a password on loopback.
+_MYSQL = 'MYSQL_PWD="$TRIED" mysql -h "$HOSTNAME" -e "select 1" -u'
+_LOGINS = {
+    "MYSQL_ROOT_PASSWORD": ("mysql", f"{_MYSQL} root"),
+    "MYSQL_PASSWORD": ("mysql", f"{_MYSQL} mlflow_user"),
+    "POSTGRES_PASSWORD": (
+        *("postgres", 'PGPASSWORD="$TRIED" psql -h "$HOSTNAME" -U airflow -c "select 1"'),
+    ),
+}
+"""Where a password is kept from the first start on, and how to log in with it."""
 
 
 @dataclass(frozen=True)
@@ -153,6 +164,37 @@ def passwords(platform: Platform) -> Iterator[Finding]:
         yield Finding(reason, "make secrets")
 
 
+def kept_passwords(platform: Platform) -> Iterator[Finding]:
+    """Look for databases that still take a public default which the settings have replaced."""
+    known = read_variables(MANUAL)
+    running = {
+        service_of(container): container["Id"]
+        for container in platform.containers
+        if container["State"]["Status"] == "running"
+    }
+    expected = defaults_in_use(platform.asked, MANUAL)
+    for name, (store, login) in _LOGINS.items():
+        if (
+            name not in expected
+            and store in running
+            and _logs_in(running[store], login, known[name])
+        ):
+            yield Finding(
+                f"{name} is set, but {store} still takes the public default: it keeps the password "
+                f"that it was made with",
+                f"make secrets ROTATE={name} gives it a new one, in .env and in {store}",
+            )
+
+
+def _logs_in(container: str, login: str, password: str) -> bool:
+    command = ("exec", "--env", "TRIED", container, "sh", "-c", login)
+    try:
+        docker(*command, environment={"TRIED": password})
+    except DockerFailed:
+        return False
+    return True
+
+
 def settings(_: Platform) -> Iterator[Finding]:
     """Look for settings that others of this machine can read."""
     if SETTINGS.exists() and stat.S_IMODE(SETTINGS.stat().st_mode) & 0o077:
@@ -175,11 +217,10 @@ def hosts(platform: Platform) -> Iterator[Finding]:
     """Look for names by which people come, but which MLflow answers with 403."""
     environment = platform.services["mlflow"]["environment"]
     allowed = environment["MLFLOW_SERVER_ALLOWED_HOSTS"].split(",")
-    address = platform.asked["PUBLISH_ADDRESS"]
+    address = platform.asked["MLFLOW_ADDRESS"]
     if not is_loopback(address) and all(_is_local(host) for host in allowed):
         yield Finding(
-            f"PUBLISH_ADDRESS={address}, but MLflow refuses every name of this machine but "
-            f"localhost",
+            f"MLflow is published on {address}, but refuses every name but localhost",
             "say in .env by which name or address people reach it: PUBLIC_HOST=…",
         )
     for service, at, port in platform.ports:
@@ -228,7 +269,7 @@ def health(platform: Platform) -> Iterator[Finding]:
 
 
 CHECKS: Sequence[Callable[[Platform], Iterator[Finding]]] = (
-    *(memory, disk, ports, passwords, settings, keys, hosts, health),
+    *(memory, disk, ports, passwords, kept_passwords, settings, keys, hosts, health),
 )
 
 

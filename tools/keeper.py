@@ -2,7 +2,8 @@
 
 Docker's restart policy brings back a server that ends by itself. But it takes `docker kill` for the
 wish of a person, and it leaves a server alone that runs and no longer answers. `make up` leaves
-this watching; it obeys `docker stop`, and ends when the platform is taken down.
+this watching; it obeys `docker stop`, and ends when the platform is taken down. A server that has
+too much to do misses its health checks too, and a restart would only add to that: it is given time.
 """
 
 import argparse
@@ -15,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,18 @@ log = logging.getLogger("keeper")
 
 _KILLED = 137
 _SETTLING_SECONDS = 3.0
-_LONGEST_PAUSE_SECONDS = 60.0
-_CALM_SECONDS = 300.0
 _RECONNECT_SECONDS = 2.0
+
+_CALM_SECONDS = 3600.0
+_LONGEST_PAUSE_SECONDS = 600.0
+_MOST_STARTS = 10
+"""How often one container is brought back in an hour, at growing pauses."""
+
+_HANGING_SECONDS = 120.0
+_BUSY_SECONDS = 900.0
+_LOOK_SECONDS = 30.0
+_BUSY_PERCENT = 10.0
+"""What an unhealthy server takes of a core if it works; one that hangs takes next to nothing."""
 
 
 class Keeper:
@@ -47,6 +57,7 @@ class Keeper:
         self._label = project_label
         self._stopped: dict[str, float] = {}
         self._starts: dict[str, list[float]] = {}
+        self._unhealthy_since: dict[str, float] = {}
 
     def watch(self) -> None:
         """Watch until the platform has no containers."""
@@ -83,9 +94,7 @@ class Keeper:
             if state["Status"] == "exited" and state["ExitCode"] == _KILLED:
                 self._bring_back(container["Id"], service_of(container), "start", "is down, killed")
             elif state.get("Health", {}).get("Status") == "unhealthy":
-                self._bring_back(
-                    container["Id"], service_of(container), "restart", "runs but is not healthy"
-                )
+                self._suspect(container["Id"], service_of(container))
         return bool(containers)
 
     def _heed(self, event: Mapping[str, Any]) -> None:
@@ -95,11 +104,9 @@ class Keeper:
             case "stop":
                 self._stopped[container] = time.monotonic()
             case "die":
-                later = threading.Timer(_SETTLING_SECONDS, self._see_after, (container, service))
-                later.daemon = True
-                later.start()
+                _later(_SETTLING_SECONDS, self._see_after, container, service)
             case "health_status: unhealthy":
-                self._bring_back(container, service, "restart", "runs but is not healthy")
+                self._suspect(container, service)
 
     def _see_after(self, container: str, service: str) -> None:
         """Bring back a container that died and was not stopped by anyone."""
@@ -111,23 +118,66 @@ class Keeper:
             if state == "exited" and int(code) == _KILLED and not stopped:
                 self._bring_back(container, service, "start", "was killed")
 
+    def _suspect(self, container: str, service: str) -> None:
+        """Take note of a container that is not healthy, and see later if it still is not."""
+        if container not in self._unhealthy_since:
+            self._unhealthy_since[container] = time.monotonic()
+            log.warning("%s runs but is not healthy: it is watched", service)
+            _later(_HANGING_SECONDS, self._judge, container, service)
+
+    def _judge(self, container: str, service: str) -> None:
+        """Restart a container that hangs; leave one that is busy some more time."""
+        with contextlib.suppress(DockerFailed, ValueError):
+            if _is_unhealthy(container):
+                seconds = time.monotonic() - self._unhealthy_since[container]
+                if seconds < _BUSY_SECONDS and _is_busy(container):
+                    _later(_LOOK_SECONDS, self._judge, container, service)
+                    return
+                reason = f"has not been healthy for {seconds:.0f} s"
+                self._bring_back(container, service, "restart", reason)
+        del self._unhealthy_since[container]
+
     def _bring_back(self, container: str, service: str, action: str, reason: str) -> None:
         now = time.monotonic()
         recent = [at for at in self._starts.get(container, []) if now - at < _CALM_SECONDS]
+        if len(recent) >= _MOST_STARTS:
+            log.error(
+                "%s %s, and was brought back %d times within an hour: it is left as it is. "
+                "`make doctor` tells more; `make up` begins anew",
+                *(service, reason, len(recent)),
+            )
+            return
         self._starts[container] = [*recent, now]
         pause = min(2.0 ** len(recent) - 1, _LONGEST_PAUSE_SECONDS)
         log.warning("%s %s: %s in %.0f s", service, reason, action, pause)
-        later = threading.Timer(pause, self._act, (container, service, action))
-        later.daemon = True
-        later.start()
+        _later(pause, self._act, container, service, action)
 
     def _act(self, container: str, service: str, action: str) -> None:
         try:
+            if action == "restart" and not _is_unhealthy(container):
+                log.info("%s became healthy by itself", service)
+                return
             docker(action, container)
         except DockerFailed as error:
             log.error("%s could not be brought back: %s", service, error)
         else:
             log.info("%s is running again", service)
+
+
+def _is_unhealthy(container: str) -> bool:
+    health = "{{.State.Status}} {{with .State.Health}}{{.Status}}{{end}}"
+    return docker("inspect", "--format", health, container).split() == ["running", "unhealthy"]
+
+
+def _is_busy(container: str) -> bool:
+    cpu = docker("stats", "--no-stream", "--format", "{{.CPUPerc}}", container)
+    return float(cpu.strip().removesuffix("%")) >= _BUSY_PERCENT
+
+
+def _later(seconds: float, action: Callable[..., None], *arguments: str) -> None:
+    timer = threading.Timer(seconds, action, arguments)
+    timer.daemon = True
+    timer.start()
 
 
 def log_file() -> Path:

@@ -15,6 +15,11 @@ from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
 
+ADDRESSES = (
+    *("AIRFLOW_ADDRESS", "DATA_API_ADDRESS", "INFERENCE_ADDRESS", "MLFLOW_ADDRESS", "UI_ADDRESS"),
+)
+"""Where the services for people are published. The stores are on loopback always."""
+
 
 def _password() -> str:
     return secrets.token_urlsafe(24)
@@ -67,12 +72,13 @@ def is_loopback(address: str) -> bool:
 
 def refusal(environment: Mapping[str, str], manual: Path) -> str | None:
     """Return why nothing may start with these settings, and the remedy; None if all may."""
-    address = environment.get("PUBLISH_ADDRESS") or LOOPBACK
+    addresses = {environment.get(name) or LOOPBACK for name in ADDRESSES}
+    public = sorted(address for address in addresses if not is_loopback(address))
     defaults = defaults_in_use(environment, manual)
-    if is_loopback(address) or not defaults:
+    if not public or not defaults:
         return None
     return (
-        f"Nothing starts: PUBLISH_ADDRESS={address} would offer the platform to other machines "
+        f"Nothing starts: on {', '.join(public)} the platform would be open to other machines "
         f"while these have their public defaults: {', '.join(defaults)}. "
         f"Run `make secrets`, which writes strong ones into .env, then start again."
     )

@@ -1,6 +1,7 @@
 """The platform's processes on one machine: their ports, environment, logs, start and end."""
 
 import json
+import logging
 import os
 import secrets
 import signal
@@ -8,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ DEFAULT_PORTS = {"mlflow": 5000, "data-api": 8001, "airflow": 8080, "inference":
 AIRFLOW_USER = "admin"
 AIRFLOW_PASSWORD = "admin"  # noqa: S105  the known default, reachable from this machine alone
 
+_LOG_BYTES = 20_000_000
 _END_SECONDS = 5.0
 _CENSUS_SECONDS = 1.0
 
@@ -237,13 +240,14 @@ class _Manager(Manager):  # type: ignore[misc]  # honcho has no types
 
 
 class _LogFiles:
-    """Takes what honcho would print, into a file for each service."""
+    """Takes what honcho would print, into a file for each service, and one before it."""
 
     width = 0
 
     def __init__(self, folder: Path, processes: Processes) -> None:
         self._folder = folder
         self._processes = processes
+        self._files: dict[str, RotatingFileHandler] = {}
 
     def write(self, message: Any) -> None:
         if message.name == "system":
@@ -254,8 +258,19 @@ class _LogFiles:
                 self._processes.service_ended(service)
             return
         line = message.data
-        with (self._folder / f"{message.name}.log").open("a") as file:
-            file.write(line if isinstance(line, str) else line.decode(errors="replace"))
+        self._file(message.name).emit(
+            logging.makeLogRecord(
+                {"msg": line if isinstance(line, str) else line.decode(errors="replace")}
+            )
+        )
+
+    def _file(self, service: str) -> RotatingFileHandler:
+        if service not in self._files:
+            path = self._folder / f"{service}.log"
+            file = RotatingFileHandler(path, "a", _LOG_BYTES, backupCount=1, encoding="utf-8")
+            file.terminator = ""
+            self._files[service] = file
+        return self._files[service]
 
 
 def _signal(action: Callable[[], None]) -> None:

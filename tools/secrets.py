@@ -1,25 +1,35 @@
-"""`make secrets`: strong passwords and keys in place of every public default still in use."""
+"""`make secrets`: new passwords and keys, in place of every public default or of those in use."""
 
+import argparse
 import json
 import os
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 from tools import keeper
 from tools.containers import MANUAL, SETTINGS, DockerFailed, docker, settled
-from tools.passwords import LOOPBACK, SECRETS, defaults_in_use, read_variables
+from tools.passwords import ADDRESSES, LOOPBACK, SECRETS, defaults_in_use, read_variables
 
 _PENDING = SETTINGS.with_name(".env.new")
+"""What is on its way into the databases; an interrupted try leaves it to the next."""
 
 # Databases keep what they were made with; the other secrets are read at every start.
 _KEPT_BY_POSTGRES = {"POSTGRES_PASSWORD", "AIRFLOW_FERNET_KEY"}
 _KEPT_BY_MYSQL = {"MYSQL_PASSWORD", "MYSQL_ROOT_PASSWORD"}
 
+_HERE_ALONE = dict.fromkeys(ADDRESSES, LOOPBACK)
+_START_SECONDS = 120
+_DENIED = "Access denied"
 
-def main() -> int:
-    """Write the secrets into `.env` and into the databases that are there already."""
+
+def main(rotated: Iterable[str] = ()) -> int:
+    """Replace every default, and the `rotated` ones, in `.env` and in the databases there are."""
     current = read_variables(SETTINGS)
-    replaced = defaults_in_use(os.environ | current, MANUAL)
+    pending = read_variables(_PENDING)
+    wanted = {*defaults_in_use(os.environ | current, MANUAL), *rotated, *pending}
+    replaced = [name for name in SECRETS if name in wanted]
     overruled = [name for name in replaced if name in os.environ]
     if overruled:
         print(
@@ -28,33 +38,42 @@ def main() -> int:
         )
         return 1
     if not replaced:
-        print("No default is in use: nothing to replace.")
+        print("No default is in use: nothing to replace. ROTATE=1 replaces those in use.")
         return 0
-    # What an interrupted try may have written into a database already is used again.
-    pending = read_variables(_PENDING)
     new = {name: pending.get(name) or SECRETS[name]() for name in replaced}
-    _write(new)
+    _write(_PENDING, _lines(new))
     try:
         _tell_databases(read_variables(MANUAL) | os.environ | current, new)
     except DockerFailed as error:
         print(
             f"The databases could not be given their new passwords:\n{error}\n"
-            f".env is as it was. Put it right, then run `make secrets` again.",
+            f".env is as it was. Put it right, then run `make secrets` again: it goes on.",
             file=sys.stderr,
         )
         return 1
-    _PENDING.replace(SETTINGS)
+    _write(SETTINGS, [*_lines_of_others(new), *_lines(new)])
+    _PENDING.unlink()
     print(f"Replaced in .env, which only you can read: {', '.join(replaced)}.")
     print("`make up` starts the platform with them.")
     return 0
 
 
-def _write(new: Mapping[str, str]) -> None:
+def _lines(variables: Mapping[str, str]) -> list[str]:
+    return [f"{name}={value}" for name, value in variables.items()]
+
+
+def _lines_of_others(new: Mapping[str, str]) -> list[str]:
     lines = SETTINGS.read_text().splitlines() if SETTINGS.exists() else []
-    kept = [line for line in lines if line.partition("=")[0] not in new]
-    _PENDING.touch(mode=0o600)
-    _PENDING.chmod(0o600)
-    _PENDING.write_text("\n".join([*kept, *(f"{name}={new[name]}" for name in new)]) + "\n")
+    return [line for line in lines if line.partition("=")[0] not in new]
+
+
+def _write(file: Path, lines: Sequence[str]) -> None:
+    """Write a file that its owner alone can read, whole or not at all."""
+    part = file.with_name(f"{file.name}.part")
+    part.touch(mode=0o600)
+    part.chmod(0o600)
+    part.write_text("\n".join(lines) + "\n")
+    part.replace(file)
 
 
 def _tell_databases(old: Mapping[str, str], new: Mapping[str, str]) -> None:
@@ -70,13 +89,11 @@ def _tell_databases(old: Mapping[str, str], new: Mapping[str, str]) -> None:
     print(f"Giving {' and '.join(started)} the new passwords…", flush=True)
     # To the old passwords of the health checks the databases look dead until `make up`.
     keeper.stop()
-    here_alone = {"PUBLISH_ADDRESS": LOOPBACK}
-    docker("compose", "up", "--detach", "--wait", *started, environment=here_alone)
     # PostgreSQL last: until its password is changed, all of this can be tried again.
     if "mysql" in started:
         _change_mysql(old, new)
     if "postgres" in started:
-        _change_postgres(old, new, here_alone)
+        _change_postgres(old, new)
 
 
 def _existing_volumes() -> set[str]:
@@ -90,24 +107,27 @@ def _existing_volumes() -> set[str]:
     }
 
 
-def _change_postgres(
-    old: Mapping[str, str], new: Mapping[str, str], environment: Mapping[str, str]
-) -> None:
+def _change_postgres(old: Mapping[str, str], new: Mapping[str, str]) -> None:
+    docker("compose", "up", "--detach", "--wait", "postgres", environment=_HERE_ALONE)
     psql = ("compose", "exec", "-T", "postgres", "psql", "-q", "-U", "airflow", "-d", "airflow")
     made = docker(*psql, "-At", text="SELECT to_regclass('connection') IS NOT NULL").strip() == "t"
     if made and (key := new.get("AIRFLOW_FERNET_KEY")):
+        # Airflow comes with the former password, whatever an interrupted try has left.
+        docker(*psql, text=f"ALTER ROLE airflow PASSWORD '{old['POSTGRES_PASSWORD']}'")
         # What is encrypted with the old key is encrypted anew: the first key of the list writes.
         keys = f"{key},{old['AIRFLOW_FERNET_KEY']}"
         docker(
             *("compose", "run", "--rm", "-T", "--no-deps", "-e", "AIRFLOW__CORE__FERNET_KEY"),
             *("airflow-dag-processor", "rotate-fernet-key"),
-            environment={**environment, "AIRFLOW__CORE__FERNET_KEY": keys},
+            environment={**_HERE_ALONE, "AIRFLOW__CORE__FERNET_KEY": keys},
         )
     if password := new.get("POSTGRES_PASSWORD"):
         docker(*psql, text=f"ALTER ROLE airflow PASSWORD '{password}'")
 
 
 def _change_mysql(old: Mapping[str, str], new: Mapping[str, str]) -> None:
+    # Its health check would not pass with the new password of an interrupted try.
+    docker("compose", "up", "--detach", "mysql", environment=_HERE_ALONE)
     statements = []
     if password := new.get("MYSQL_PASSWORD"):
         statements.append(f"ALTER USER 'mlflow_user'@'%' IDENTIFIED BY '{password}';")
@@ -116,18 +136,42 @@ def _change_mysql(old: Mapping[str, str], new: Mapping[str, str]) -> None:
             f"ALTER USER IF EXISTS 'root'@'{host}' IDENTIFIED BY '{password}';"
             for host in ("%", "localhost")
         ]
-    # An interrupted try may have changed root's already.
-    tried = [old["MYSQL_ROOT_PASSWORD"], new.get("MYSQL_ROOT_PASSWORD", "")]
-    mysql = ("compose", "exec", "-T", "-e", "MYSQL_PWD", "mysql", "mysql", "-u", "root")
-    for last, root in enumerate(tried):
-        try:
-            docker(*mysql, text="\n".join(statements), environment={"MYSQL_PWD": root})
-        except DockerFailed:
-            if last:
-                raise
-        else:
-            return
+    # An interrupted try may have changed root's already; or .env was, and the database never.
+    root = "MYSQL_ROOT_PASSWORD"
+    known = [old[root], new.get(root, ""), read_variables(MANUAL)[root]]
+    _as_mysql_root("\n".join(statements), known)
+
+
+def _as_mysql_root(statements: str, passwords: Iterable[str]) -> None:
+    """Run statements by the first of the passwords that is right, once the server is up."""
+    mysql = ("compose", "exec", "-T", "-e", "MYSQL_PWD", "mysql", "mysql", "-h127.0.0.1", "-uroot")
+    deadline = time.monotonic() + _START_SECONDS
+    while True:
+        failures = []
+        for password in passwords:
+            try:
+                docker(*mysql, text=statements, environment={"MYSQL_PWD": password})
+            except DockerFailed as error:
+                failures.append(error)
+            else:
+                return
+        if time.monotonic() > deadline or all(_DENIED in str(one) for one in failures):
+            raise failures[0]
+        time.sleep(1)
+
+
+def _asked() -> Iterable[str]:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--rotate",
+        nargs="*",
+        choices=list(SECRETS),
+        metavar="NAME",
+        help="replace these too, though they are no defaults; without a name all of them",
+    )
+    rotated: list[str] | None = parser.parse_args().rotate
+    return SECRETS if rotated == [] else rotated or ()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(_asked()))

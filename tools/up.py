@@ -3,9 +3,10 @@
 import argparse
 import subprocess
 import sys
+from collections.abc import Sequence
 
 from tools import doctor, keeper
-from tools.containers import ROOT, DockerFailed
+from tools.containers import ROOT, DockerFailed, project
 from tools.passwords import is_loopback
 
 
@@ -14,9 +15,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--down", action="store_true", help="end it and keep its data")
     parser.add_argument("--volumes", action="store_true", help="with --down: remove its data too")
+    parser.add_argument("--yes", action="store_true", help="with --volumes: do not ask")
     arguments = parser.parse_args()
     try:
-        return down(volumes=arguments.volumes) if arguments.down else up()
+        if not arguments.down:
+            return up()
+        if arguments.volumes and not arguments.yes and not _is_sure():
+            print("Nothing was removed, and nothing ended.", file=sys.stderr)
+            return 1
+        return down(volumes=arguments.volumes)
     except DockerFailed as error:
         print(error, file=sys.stderr)
         return 1
@@ -29,23 +36,42 @@ def up() -> int:
         platform = doctor.Platform.read()
         findings = [*doctor.passwords(platform), *doctor.ports(platform)]
     if findings:
-        print("\n".join(map(str, findings)), file=sys.stderr)
+        _tell(findings)
         return 1
     keeper.stop()
     started = _compose("up", "--detach", "--build", "--wait", "--remove-orphans")
+    # A database tells only while it runs which password it takes.
+    findings = list(doctor.kept_passwords(doctor.Platform.read()))
     if started:
         _compose("ps", "--all")
         print("Not all came up: `make doctor` and `make logs` tell more.", file=sys.stderr)
+        _tell(findings)
         return started
     keeper.start()
     _show(platform)
-    return 0
+    _tell(findings)
+    return 1 if findings else 0
+
+
+def _tell(findings: Sequence[doctor.Finding]) -> None:
+    for finding in findings:
+        print(finding, file=sys.stderr)
 
 
 def down(*, volumes: bool) -> int:
     """End every container; the data stays unless `volumes`."""
     keeper.stop()
     return _compose("down", "--remove-orphans", *(["--volumes"] if volumes else []))
+
+
+def _is_sure() -> bool:
+    """Ask a person; a script says YES=1."""
+    name = project()
+    print(f"This removes all data of {name}: collected rows, models, MLflow's and Airflow's runs.")
+    try:
+        return input(f"Type {name} to go on (YES=1 does not ask): ").strip() == name
+    except EOFError:
+        return False
 
 
 def _compose(*arguments: str) -> int:

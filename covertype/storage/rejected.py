@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from covertype.spreadsheets import inert
 from covertype.storage.atomic import replacing
 from covertype.validation import REASON
 
@@ -17,9 +18,9 @@ def write(folder: Path, source: str, rejected: pd.DataFrame) -> None:
         path.unlink(missing_ok=True)
         return
     with replacing(path) as temporary:
-        rejected.rename_axis("line").reset_index().assign(source=source)[_COLUMNS].to_csv(
-            temporary, index=False
-        )
+        # The text is a stranger's, and people open these files in spreadsheets.
+        shown = rejected.assign(source=source, text=rejected["text"].map(inert))
+        shown.rename_axis("line").reset_index()[_COLUMNS].to_csv(temporary, index=False)
 
 
 def read(folder: Path) -> pd.DataFrame:

@@ -42,7 +42,7 @@ def stack(pytestconfig: pytest.Config) -> Iterator[Stack]:
         )
     finally:
         if not keep:
-            stack.make("down", "VOLUMES=1")
+            stack.make("down", "VOLUMES=1", "YES=1")
 
 
 @pytest.fixture(autouse=True)

@@ -128,7 +128,7 @@ class Stack:
     def begin(self) -> None:
         """Build the images of the present code and start the platform from nothing."""
         if self.folder.exists():
-            self.make("down", "VOLUMES=1")
+            self.make("down", "VOLUMES=1", "YES=1")
             shutil.rmtree(self.folder)
         _copy_repository(self.folder)
         begun = time.monotonic()

@@ -15,7 +15,7 @@ USED_BY: Mapping[str, set[str]] = {
     "AIRFLOW_JWT_SECRET": {"airflow"},
     "AIRFLOW_SECRET_KEY": {"airflow"},
     "MINIO_ROOT_PASSWORD": {"minio", "minio-bucket", "mlflow"},
-    "MYSQL_PASSWORD": {"mysql", "mlflow"},
+    "MYSQL_PASSWORD": {"mysql", "mlflow", "mlflow-init"},
     "MYSQL_ROOT_PASSWORD": {"mysql"},
     "POSTGRES_PASSWORD": {"postgres", "airflow"},
 }
@@ -55,6 +55,8 @@ def test_every_container_is_confined(stack: Stack) -> None:
         assert not host["CapAdd"], service
         assert "no-new-privileges:true" in host["SecurityOpt"], service
         assert host["Memory"] > 0, service
+        assert host["PidsLimit"] > 0, service
+        assert all("size=" in options for options in (host["Tmpfs"] or {}).values()), service
         assert not host["Privileged"]
 
 

@@ -55,7 +55,7 @@ def outside(stack: Stack) -> Iterator[Stack]:
     try:
         yield platform
     finally:
-        platform.make("down", "VOLUMES=1")
+        platform.make("down", "VOLUMES=1", "YES=1")
         stack.command("docker", "rm", "--force", *(f"outside-{service}" for service in _SERVICES))
         stack.make("up")
 

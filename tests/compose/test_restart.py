@@ -70,7 +70,7 @@ def test_default_passwords_on_a_public_address_start_nothing(stack: Stack) -> No
         }
         assert started == {"make-secrets-check"}
     finally:
-        other.make("down", "VOLUMES=1")
+        other.make("down", "VOLUMES=1", "YES=1")
 
 
 def test_new_secrets_replace_the_defaults_in_a_platform_that_has_data(
@@ -110,6 +110,11 @@ def test_new_secrets_replace_the_defaults_in_a_platform_that_has_data(
     check_kept(before, stack.account())
     assert "Nothing wrong" in stack.make("doctor")
 
+    for store in ("mysql", "minio"):
+        ports = stack.containers()[store]["NetworkSettings"]["Ports"]
+        addresses = {one["HostIp"] for bindings in ports.values() for one in bindings or ()}
+        assert addresses == {"127.0.0.1"}, store
+
     logs = stack.compose("logs")
     for service in SERVERS:
         image = stack.containers()[service]["Image"]
@@ -118,6 +123,29 @@ def test_new_secrets_replace_the_defaults_in_a_platform_that_has_data(
     logs += stack.compose("exec", "-T", "airflow-scheduler", "sh", "-c", _ALL_LOGS)
     shown = [name for name, secret in secrets.items() if secret in logs]
     assert shown == []
+
+
+def test_variable_that_a_database_did_not_take_over_is_found_and_mended(stack: Stack) -> None:
+    """Its own small platform: MySQL was made with the default, then the variable is changed."""
+    ports = {"MYSQL_PORT": str(PORTS["MYSQL_PORT"] + 20)}
+    other = Stack(stack.folder, "covertype-kept", settings=ports)
+    settings = stack.folder / ".env"
+    former = settings.read_text() if settings.exists() else None
+    try:
+        settings.write_text("MYSQL_ROOT_PASSWORD=root\n")
+        other.compose("up", "--detach", "--wait", "mysql")
+        settings.write_text("MYSQL_ROOT_PASSWORD=another-one\n")
+        other.compose("up", "--detach", "--wait", "mysql")
+        said = other.make("doctor", check=False)
+        assert "MYSQL_ROOT_PASSWORD is set, but mysql still takes the public default" in said
+        other.make("secrets", "ROTATE=MYSQL_ROOT_PASSWORD")
+        other.compose("up", "--detach", "--wait", "mysql")
+        assert "still takes" not in other.make("doctor", check=False)
+    finally:
+        other.compose("down", "--volumes")
+        settings.unlink()
+        if former is not None:
+            settings.write_text(former)
 
 
 _ALL_LOGS = "find /var/log/airflow -type f -exec cat {} +"

@@ -69,6 +69,16 @@ def test_bad_rows_are_set_aside_with_source_line_and_reason(
     assert rejected["text"][0] == ",".join(bad_soil)
 
 
+def test_text_of_a_bad_row_is_no_formula_to_a_spreadsheet(
+    datasets: Datasets, rows: list[list[str]]
+) -> None:
+    rows[0][0] = '=HYPERLINK("http://evil.example")'
+    datasets.write_raw(1, 1, MOMENT, rows)
+    preprocess(datasets)
+    (file,) = (datasets.root / "rejected").iterdir()
+    assert pd.read_csv(file)["text"][0] == "'" + ",".join(rows[0])
+
+
 def test_a_file_of_bad_rows_alone_leaves_no_processed_row(
     datasets: Datasets, rows: list[list[str]]
 ) -> None:

@@ -20,7 +20,7 @@ def stack(pytestconfig: pytest.Config) -> Iterator[Stack]:
         stack.begin()
         yield stack
     finally:
-        stack.make("down", "VOLUMES=1")
+        stack.make("down", "VOLUMES=1", "YES=1")
 
 
 @pytest.fixture(autouse=True)

@@ -1,9 +1,14 @@
 """What the follower does with a version that it can't fetch at once."""
 
+import errno
+import os
+import resource
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -87,6 +92,67 @@ def test_a_version_that_can_be_fetched_again_answers(
     clock[0] += 10
     assert followed.check().message == "version 7 is in Production"
     assert store.current == "7-run7"
+
+
+def test_a_version_that_memory_was_short_for_is_tried_again_and_not_refused(
+    store: ModelStore, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[float] = []
+
+    def exhaust(*_: object) -> None:
+        tried.append(clock[0])
+        raise MemoryError
+
+    monkeypatch.setattr(follower, "_fetch", exhaust)
+    followed = Follower(store, 5)
+    assert followed.check().refused is None
+    clock[0] += 10
+    assert followed.check().message.endswith("can't be fetched yet: MemoryError")
+    assert len(tried) == 2
+
+
+def test_a_version_that_the_disk_is_too_full_for_is_tried_again_and_the_disk_is_named(
+    store: ModelStore, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    monkeypatch.setattr(follower, "_fetch", lambda *_: (_ for _ in ()).throw(full))
+    report = Follower(store, 5).check()
+    assert report.refused is None
+    assert report.message.endswith(f"No space left on device for {store.root}")
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """As a full disk does, refuse to write a byte to any file."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_is_said_and_the_follower_goes_on_when_there_is_room(
+    store: ModelStore,
+    clock: list[float],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(follower, "production_version", lambda: None)
+    followed = Follower(store, 5)
+    before = followed.check()
+    with full_disk():
+        followed.check()
+    assert f"can't be written to {store.root}: [Errno 27]" in caplog.text
+    kept = store.read_report()
+    assert kept is not None
+    assert kept.message == before.message
+    monkeypatch.setattr(follower, "production_version", lambda: VERSION)
+    monkeypatch.setattr(follower, "_fetch", lambda *_: (_ for _ in ()).throw(AWAY))
+    followed.check()
+    after = store.read_report()
+    assert after is not None
+    assert after.production == "7"
 
 
 def test_a_kept_version_that_is_damaged_is_fetched_again(

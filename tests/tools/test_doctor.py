@@ -1,5 +1,5 @@
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -7,16 +7,18 @@ import yaml
 
 from tests.conftest import ROOT
 from tools import doctor, keeper
+from tools.containers import DockerFailed
 from tools.doctor import Platform
-from tools.passwords import SECRETS
+from tools.passwords import ADDRESSES, SECRETS
 
 
 def _platform(
     *, address: str = "127.0.0.1", hosts: str = "mlflow:5000,localhost:*", ports: Any = ()
 ) -> Platform:
     strong = {name: make() for name, make in SECRETS.items()}
+    asked = dict.fromkeys(ADDRESSES, address) | strong
     services: dict[str, Any] = {
-        "make-secrets-check": {"environment": {"PUBLISH_ADDRESS": address, **strong}},
+        "make-secrets-check": {"environment": asked},
         "mlflow": {"environment": {"MLFLOW_SERVER_ALLOWED_HOSTS": hosts}, "ports": ports},
     }
     return Platform(services, [])
@@ -24,6 +26,7 @@ def _platform(
 
 def _container(service: str, environment: dict[str, str], **state: Any) -> dict[str, Any]:
     return {
+        "Id": service,
         "Name": f"/{service}-1",
         "Config": {
             "Labels": {"com.docker.compose.service": service},
@@ -65,6 +68,41 @@ def test_default_password_on_a_public_address_is_found() -> None:
     (finding,) = doctor.passwords(platform)
     assert "MYSQL_PASSWORD" in finding.problem
     assert finding.remedy == "make secrets"
+
+
+@pytest.fixture
+def taken_passwords(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """The passwords that every database takes."""
+    taken: set[str] = set()
+
+    def log_in(*command: str, environment: Mapping[str, str]) -> str:
+        assert command[:3] == ("exec", "--env", "TRIED")
+        if environment["TRIED"] not in taken:
+            raise DockerFailed("Access denied")
+        return "1"
+
+    monkeypatch.setattr(doctor, "docker", log_in)
+    return taken
+
+
+def test_database_that_still_takes_a_default_which_the_settings_replaced_is_found(
+    taken_passwords: set[str],
+) -> None:
+    platform = Platform(_platform().services, [_container("mysql", {})])
+    assert list(doctor.kept_passwords(platform)) == []
+    taken_passwords.add("root")
+    (finding,) = doctor.kept_passwords(platform)
+    assert finding.problem.startswith("MYSQL_ROOT_PASSWORD is set, but mysql still takes")
+    assert finding.remedy.startswith("make secrets ROTATE=MYSQL_ROOT_PASSWORD")
+
+
+def test_default_that_the_settings_name_too_is_no_finding_on_this_machine_alone(
+    taken_passwords: set[str],
+) -> None:
+    taken_passwords.add("airflow")
+    platform = Platform(_platform().services, [_container("postgres", {})])
+    platform.asked["POSTGRES_PASSWORD"] = "airflow"
+    assert list(doctor.kept_passwords(platform)) == []
 
 
 def test_keys_that_differ_between_containers_are_found_without_showing_them() -> None:

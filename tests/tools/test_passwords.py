@@ -5,7 +5,14 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tools.passwords import SECRETS, defaults_in_use, is_loopback, read_variables, refusal
+from tools.passwords import (
+    ADDRESSES,
+    SECRETS,
+    defaults_in_use,
+    is_loopback,
+    read_variables,
+    refusal,
+)
 
 MANUAL = ROOT / ".env.example"
 
@@ -31,14 +38,15 @@ def test_strong_secrets_are_long_and_need_no_quoting(strong: dict[str, str]) -> 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.1.2.3", "::1", "[::1]", "localhost", ""])
 def test_defaults_are_allowed_on_this_machine_alone(address: str) -> None:
-    assert refusal({"PUBLISH_ADDRESS": address}, MANUAL) is None
+    assert refusal(dict.fromkeys(ADDRESSES, address), MANUAL) is None
 
 
+@pytest.mark.parametrize("service", ADDRESSES)
 @pytest.mark.parametrize("address", ["0.0.0.0", "::", "192.168.1.5", "forest.example"])
 def test_public_address_is_refused_with_one_default_left(
-    address: str, strong: dict[str, str]
+    address: str, service: str, strong: dict[str, str]
 ) -> None:
-    public = {"PUBLISH_ADDRESS": address}
+    public = {service: address}
     assert refusal(public | strong, MANUAL) is None
     for name in SECRETS:
         for weak in ("", read_variables(MANUAL)[name]):
@@ -54,13 +62,14 @@ def test_only_loopback_addresses_are_loopback() -> None:
 
 
 def test_program_ends_with_the_reason(strong: dict[str, str]) -> None:
-    command = [sys.executable, "tools/passwords.py", str(MANUAL)]
-    public = {"PUBLISH_ADDRESS": "0.0.0.0"}
+    # Alone, as in its container: beside it lies a module with the name of a standard one.
+    command = [sys.executable, "-P", "tools/passwords.py", str(MANUAL)]
+    public = {"UI_ADDRESS": "0.0.0.0"}
     refused = subprocess.run(
         command, cwd=ROOT, env=public, capture_output=True, text=True, check=False
     )
     assert refused.returncode == 1
-    assert refused.stderr.startswith("Nothing starts: PUBLISH_ADDRESS=0.0.0.0")
+    assert refused.stderr.startswith("Nothing starts: on 0.0.0.0 the platform")
     assert subprocess.run(command, cwd=ROOT, env=public | strong, check=False).returncode == 0
 
 

@@ -33,13 +33,14 @@ def test_a_port_in_use_is_named_with_its_owner_and_the_way_out(
     assert "\n" not in message
 
 
-def run_with(procfile: str, state: Path) -> "subprocess.CompletedProcess[str]":
+def run_with(procfile: str, state: Path, more: str = "") -> "subprocess.CompletedProcess[str]":
     """Run services of another Procfile in a process of their own, as `make run` does."""
     program = f"""
 import sys
 from pathlib import Path
 from tools import processes, run
 processes.ROOT = Path({str(state)!r})
+{more}
 class Progress:
     def __init__(self, processes, ended): pass
     def follow(self): raise run.Ended
@@ -99,6 +100,18 @@ def test_a_service_that_fails_to_start_is_named_with_its_log_and_nothing_is_left
     assert f"broken stopped by itself: see {log}" in ended.stderr
     assert log.read_text() == "no database\n"
     assert not psutil.pid_exists(int(marker.read_text()))
+
+
+def test_a_long_log_is_rotated_and_bounded(free_ports: None, tmp_path: Path) -> None:
+    line = "x" * 999
+    run_with(
+        f"talkative: {sys.executable} -c \"print('{line}\\n' * 100)\"; sleep 1\n",
+        tmp_path,
+        more="processes._LOG_BYTES = 20_000",
+    )
+    logs = list((tmp_path / "state" / "logs").glob("talkative.log*"))
+    assert {log.name for log in logs} == {"talkative.log", "talkative.log.1"}
+    assert all(log.stat().st_size <= 20_000 for log in logs)
 
 
 @pytest.mark.parametrize(("chosen", "tasks"), [(None, "5"), ("2", "2")])

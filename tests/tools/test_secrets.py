@@ -68,6 +68,38 @@ def test_settings_stay_and_the_next_try_goes_on_if_a_database_refuses(
     assert tried[0] == tried[1] == read_variables(settings)
 
 
+def test_a_secret_that_is_no_default_is_replaced_by_name(settings: Path) -> None:
+    secrets.main()
+    before = read_variables(settings)
+    assert secrets.main(["MYSQL_PASSWORD"]) == 0
+    after = read_variables(settings)
+    assert {name for name in before if before[name] != after[name]} == {"MYSQL_PASSWORD"}
+    assert stat.S_IMODE(settings.stat().st_mode) == 0o600
+
+
+def test_an_interrupted_rotation_is_finished_by_the_next_try(
+    settings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secrets.main()
+    before = settings.read_text()
+    told = []
+
+    def tell(old: object, new: dict[str, str]) -> None:
+        told.append(new)
+        if len(told) == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(secrets, "_tell_databases", tell)
+    with pytest.raises(KeyboardInterrupt):
+        secrets.main(["MYSQL_PASSWORD", "POSTGRES_PASSWORD"])
+    assert settings.read_text() == before
+    assert secrets.main() == 0
+    assert told[0] == told[1]
+    assert told[0].items() <= read_variables(settings).items()
+    assert secrets.main() == 0
+    assert len(told) == 2
+
+
 def test_default_set_in_the_environment_is_refused_as_it_would_win(
     settings: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

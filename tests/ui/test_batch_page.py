@@ -13,6 +13,8 @@ from covertype.contract import CLASSES, COLUMNS, FEATURE_NAMES
 from covertype_ui import batch_run, texts
 from covertype_ui.batch_run import ADDED_COLUMNS, BatchRun
 from covertype_ui.examples import TYPICAL
+from covertype_ui.pages import batch as batch_page
+from covertype_ui.room import Room
 from tests.ui.fakes import FakeInference, Reply, batch_reply
 
 Page = Callable[[str], AppTest]
@@ -94,6 +96,19 @@ def test_unusable_file_is_explained(batch: AppTest, content: bytes, explanation:
     upload(batch, content)
     assert [error.value for error in batch.error] == [explanation]
     assert "batch.run" not in batch.session_state
+
+
+def test_file_that_the_files_of_others_leave_no_room_for_is_said_so(
+    batch: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch_page, "room", Room(20))
+    upload(batch, f"{LINE}\n{LINE}\n".encode())
+    assert [error.value for error in batch.error] == [
+        texts.FILE_NO_ROOM.es.format(name="plots.csv")
+    ]
+    upload(batch, f"{LINE}\n".encode(), "one.csv")
+    assert not batch.error
+    assert len(batch.session_state["batch.run"].table) == 1
 
 
 def test_file_without_a_right_row_can_t_be_predicted(batch: AppTest) -> None:

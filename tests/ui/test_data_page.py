@@ -57,6 +57,28 @@ def test_page_shows_what_came_in_and_what_was_set_aside(page: Page, datasets: Da
     assert all("número entero" in reason or "13 columnas" in reason for reason in reasons)
 
 
+def test_a_file_of_another_name_is_counted_and_shown_by_its_name(
+    page: Page, datasets: Datasets, real_rows: pd.DataFrame
+) -> None:
+    stray = datasets.root / "group_1" / "batch_x.csv"
+    stray.write_text(real_rows[:30].to_csv(index=False, header=False))
+    app = page("data").run()
+    assert not app.exception
+    assert not app.error
+    assert app.metric[0].value == "430"
+    assert app.metric[4].value == "23/11/2026 10:05"
+    assert "group_1/batch_x.csv" in app.dataframe[0].value[texts.COLLECTED.es].tolist()
+
+
+def test_a_file_of_another_name_alone_has_no_time(page: Page, real_rows: pd.DataFrame) -> None:
+    stray = settings().datasets_url / "group_1" / "batch_x.csv"
+    stray.parent.mkdir(parents=True)
+    stray.write_text(real_rows[:30].to_csv(index=False, header=False))
+    app = page("data").run()
+    assert not app.exception
+    assert app.metric[4].value == "—"
+
+
 def test_a_new_file_is_shown_at_the_next_run(page: Page, datasets: Datasets) -> None:
     app = page("data").run()
     datasets.write_raw(3, 1, SECOND + timedelta(minutes=5), [["1"]])

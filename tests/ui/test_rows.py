@@ -15,6 +15,7 @@ from covertype_ui.rows import (
     NotText,
     TooLong,
     read_table,
+    write_csv,
 )
 
 ROW = next(iter(TYPICAL.values()))
@@ -111,6 +112,17 @@ def test_real_rows_all_pass_and_tell_their_classes(real_rows: pd.DataFrame) -> N
 
 def test_classes_that_some_rows_lack_are_not_told() -> None:
     assert read_table(table_of(f"{LINE},4", f"{LINE},")).true_classes() is None
+
+
+def test_a_file_of_lines_that_end_as_on_old_macs_is_refused_as_too_long_too() -> None:
+    with pytest.raises(TooLong):
+        read_table(b"1\r" * (ROW_LIMIT + 2))
+
+
+def test_written_cells_are_no_formulas_and_numbers_stay_numbers() -> None:
+    rows = [["=1+1", -5, "-5"], ["@a", 0.25, "Rawah"]]
+    written = write_csv(["+name", "n", "m"], iter(rows)).decode()
+    assert written == "'+name,n,m\n'=1+1,-5,-5\n'@a,0.25,Rawah\n"
 
 
 @given(st.binary(max_size=300))

@@ -20,10 +20,13 @@ REJECTED_SHOWN = 500
 
 @dataclass(frozen=True)
 class CollectedFile:
-    """One raw file: what its name tells, its rows, and how many are of each class, in order."""
+    """One raw file: what its name tells, its rows, and how many are of each class, in order.
+
+    `file` is None if a person put it there by another name than the platform gives.
+    """
 
     name: str
-    file: RawFile
+    file: RawFile | None
     rows: int
     classes: tuple[int, ...]
 
@@ -49,19 +52,31 @@ def _read(root: Path, name: str) -> CollectedFile:
     counts = rows[TARGET.name].value_counts()
     return CollectedFile(
         name,
-        RawFile.from_name(name),
+        _named(name),
         len(rows) + len(misshapen),
         tuple(int(counts.get(str(number), 0)) for number in range(len(CLASSES))),
     )
 
 
+def _named(name: str) -> RawFile | None:
+    try:
+        return RawFile.from_name(name)
+    except ValueError:
+        return None
+
+
 def by_collection(
     files: Sequence[CollectedFile],
 ) -> tuple[dict[datetime, int], dict[datetime, list[int]]]:
-    """Add up rows, and rows of each class, of the files that were collected together."""
+    """Add up rows, and rows of each class, of the files that were collected together.
+
+    Files whose names don't tell when are left out.
+    """
     rows: Counter[datetime] = Counter()
     classes: dict[datetime, list[int]] = {}
     for each in files:
+        if each.file is None:
+            continue
         when = each.file.collected
         rows[when] += each.rows
         former = classes.get(when, [0] * len(CLASSES))

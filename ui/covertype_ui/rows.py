@@ -5,11 +5,13 @@ The rules of a row are those of `covertype.validation`; here is only what makes 
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 
 from covertype.contract import CLASSES, COLUMNS, FEATURE_NAMES, TARGET
+from covertype.spreadsheets import inert
 from covertype.validation import InvalidObservation, Observation, parse_observation
 
 ROW_LIMIT = 250_000
@@ -102,39 +104,40 @@ def read_table(content: bytes) -> Table:
     NotText, NoRows, NotATable, ColumnsMissing, TooLong
         If it is no such file.
     """
-    text = _decode(content)
-    if (lines := text.count("\n")) > ROW_LIMIT + 1:
+    if (lines := max(content.count(b"\n"), content.count(b"\r"))) > ROW_LIMIT + 1:
         raise TooLong(lines)
-    numbered = _cells(text)
+    numbered = _cells(content)
     first = next(numbered, None)
     if first is None:
         raise NoRows
     header = _header(first[1])
     if header is None:
-        header, rows = list(COLUMNS[: len(first[1])]), [first, *numbered]
-    else:
-        rows = list(numbered)
-    if not rows:
+        header, numbered = list(COLUMNS[: len(first[1])]), chain([first], numbered)
+    table = _check(header, numbered)
+    if not len(table):
         raise NoRows
-    if len(rows) > ROW_LIMIT:
-        raise TooLong(len(rows))
-    return _check(header, rows)
+    if len(table) > ROW_LIMIT:
+        raise TooLong(len(table))
+    return table
 
 
-def _decode(content: bytes) -> str:
+def _encoding(content: bytes) -> str:
     if b"\0" in content:
         raise NotText
     try:
-        return content.decode("utf-8-sig")
+        content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        return content.decode("cp1252", errors="replace")
+        return "cp1252"
+    return "utf-8-sig"
 
 
-def _cells(text: str) -> Iterator[tuple[int, list[str]]]:
+def _cells(content: bytes) -> Iterator[tuple[int, list[str]]]:
     # Each distinct cell is kept once: a file of many rows has few of them.
     distinct: dict[str, str] = {}
-    start = text.lstrip().partition("\n")[0]
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(_SEPARATORS, key=start.count))
+    first = next((line for line in io.BytesIO(content) if line.strip()), b"").decode("latin-1")
+    # Decoded as it is read: as one text it would take several times its size.
+    text = io.TextIOWrapper(io.BytesIO(content), _encoding(content), "replace", newline="")
+    reader = csv.reader(text, delimiter=max(_SEPARATORS, key=first.count))
     try:
         for cells in reader:
             if any(cells):
@@ -158,7 +161,7 @@ def _header(cells: Sequence[str]) -> list[str] | None:
     return None
 
 
-def _check(header: list[str], numbered: Sequence[tuple[int, list[str]]]) -> Table:
+def _check(header: list[str], numbered: Iterable[tuple[int, list[str]]]) -> Table:
     positions = [header.index(name) for name in FEATURE_NAMES]
     value = cache(_value)
     rows: list[Row] = []
@@ -189,10 +192,12 @@ def _value(cell: str) -> int | float | str:
         return cell
 
 
-def write_csv(header: Sequence[str], rows: Iterator[Sequence[object]]) -> bytes:
-    """Write a table as CSV."""
-    text = io.StringIO()
+def write_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
+    """Write a table as CSV, in which no cell is a formula to a spreadsheet."""
+    content = io.BytesIO()
+    text = io.TextIOWrapper(content, "utf-8", newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return text.getvalue().encode()
+    for row in chain([header], rows):
+        writer.writerow([inert(cell) if isinstance(cell, str) else cell for cell in row])
+    text.flush()
+    return content.getvalue()

@@ -180,6 +180,12 @@ FILE_TOO_LONG = Phrase(
     "**{name}** tiene {rows} filas y el máximo es {limit}. Divídalo en varios archivos.",
     "**{name}** has {rows} rows and the most is {limit}. Divide it into several files.",
 )
+FILE_NO_ROOM = Phrase(
+    "Los archivos de otras personas no dejan lugar para **{name}**. Vuelva a cargarlo en unos "
+    "minutos, o cargue uno más pequeño.",
+    "The files of other people leave no room for **{name}**. Upload it again in some minutes, or "
+    "upload a smaller one.",
+)
 FAULTS = Phrase("Filas por corregir", "Rows to correct")
 FAULTS_SHOWN = Phrase("Las primeras {shown} de {all}.", "The first {shown} of {all}.")
 LINE = Phrase("Línea", "Line")

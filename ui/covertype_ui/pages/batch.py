@@ -13,6 +13,7 @@ from covertype_ui.contract_words import description, rule
 from covertype_ui.examples import TYPICAL
 from covertype_ui.inference import PROBLEMS, Model, ServiceProblem
 from covertype_ui.language import number, percent, say
+from covertype_ui.room import NoRoom, room
 from covertype_ui.rows import (
     ROW_LIMIT,
     UNUSABLE,
@@ -23,7 +24,6 @@ from covertype_ui.rows import (
     NotText,
     TooLong,
     UnusableFile,
-    read_table,
     write_csv,
 )
 from covertype_ui.services import explain, inference, model_in_production
@@ -104,13 +104,15 @@ def _take(name: str, content: bytes) -> None:
     for key in (_RUN, _UNUSABLE, _PROBLEM):
         st.session_state.pop(key, None)
     try:
-        st.session_state[_RUN] = BatchRun(name, read_table(content))
-    except UNUSABLE as unusable:
+        st.session_state[_RUN] = BatchRun(name, room.read(content))
+    except (*UNUSABLE, NoRoom) as unusable:
         st.session_state[_UNUSABLE] = (name, unusable)
 
 
-def _why_unusable(name: str, unusable: UnusableFile) -> str:
+def _why_unusable(name: str, unusable: UnusableFile | NoRoom) -> str:
     match unusable:
+        case NoRoom():
+            return say(texts.FILE_NO_ROOM, name=name)
         case NotText():
             return say(texts.FILE_NOT_TEXT, name=name)
         case NoRows():

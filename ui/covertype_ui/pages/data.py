@@ -49,13 +49,14 @@ def page() -> None:
 
 
 def _figures(files: list[CollectedFile], distinct: int, rejected: int) -> None:
+    last = max((each.file.collected for each in files if each.file), default=None)
     with st.container(horizontal=True):
         for name, value, about in (
             (texts.COLLECTED_ROWS, number(sum(each.rows for each in files)), None),
             (texts.DISTINCT_ROWS, number(distinct), texts.DISTINCT_ROWS_HELP),
             (texts.REJECTED_ROWS, number(rejected), None),
             (texts.FILES, number(len(files)), None),
-            (texts.LAST_COLLECTED, moment(files[-1].file.collected), None),
+            (texts.LAST_COLLECTED, moment(last) if last else "—", None),
         ):
             about_it = say(about) if about else None
             st.metric(say(name), value, help=about_it, border=True, width="content")
@@ -79,9 +80,9 @@ def _collections(files: list[CollectedFile]) -> None:
             st.dataframe(
                 [
                     {
-                        say(texts.COLLECTED): moment(each.file.collected),
-                        say(texts.GROUP): each.file.group,
-                        say(texts.BATCH): each.file.batch,
+                        say(texts.COLLECTED): _collected(each),
+                        say(texts.GROUP): each.file and each.file.group,
+                        say(texts.BATCH): each.file and each.file.batch,
                         say(texts.ROWS): each.rows,
                     }
                     for each in reversed(files)
@@ -91,6 +92,10 @@ def _collections(files: list[CollectedFile]) -> None:
     with right:
         st.subheader(say(texts.CLASS_SHARES), help=say(texts.CLASS_SHARES_HELP))
         charts.draw(charts.class_shares({when: classes[when] for when in shown}))
+
+
+def _collected(each: CollectedFile) -> str:
+    return moment(each.file.collected) if each.file else each.name
 
 
 def _rejections(rejected: Rejections) -> None:

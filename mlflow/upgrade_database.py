@@ -1,0 +1,48 @@
+"""Brings MLflow's database to the schema of the installed MLflow, after a backup.
+
+    python upgrade_database.py BACKUPS
+
+The database is MLFLOW_BACKEND_STORE_URI. Safe to run at every start: it does nothing to a database
+that is up to date. MLflow itself would refuse an older one, or change it without a backup.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from alembic.script import ScriptDirectory
+from backup import back_up
+from mlflow.store.db import utils
+from mlflow.version import VERSION
+
+
+def main() -> None:
+    """Upgrade the database, if it is not up to date; leave a backup in the folder named."""
+    engine = utils.create_sqlalchemy_engine_with_retry(os.environ["MLFLOW_BACKEND_STORE_URI"])
+    schemas = ScriptDirectory.from_config(utils._get_alembic_config(db_url=""))
+    newest, present = schemas.get_current_head(), utils._get_schema_version(engine)
+    if present == newest:
+        print(f"MLflow's database has the schema of MLflow {VERSION}")
+        return
+    if present not in {None, *(schema.revision for schema in schemas.walk_revisions())}:
+        sys.exit(
+            f"MLflow's database has the schema {present}, which MLflow {VERSION} does not know: a "
+            f"newer release made it. Start that release, or restore a backup: docs/compose.md"
+        )
+    if utils._is_empty_database(engine):
+        print("MLflow's database is empty: making its tables")
+        utils._initialize_tables(engine)
+        return
+    backup = back_up(engine, Path(sys.argv[1]), present or "unfinished")
+    print(f"MLflow's database has the schema {present}: it is kept as {backup}", flush=True)
+    try:
+        # The first step makes what a first start that was cut short has not made yet.
+        utils._initialize_tables(engine)
+    except Exception:
+        print(f"The upgrade failed. docs/compose.md tells how to restore {backup}", flush=True)
+        raise
+    print(f"MLflow's database is upgraded to the schema {newest}, of MLflow {VERSION}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""What the compose file settles for every service, whatever the settings are."""
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+from tools.passwords import ADDRESSES, LOOPBACK
+
+SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())[
+    "services"
+]
+STORES = ("mysql", "minio", "postgres")
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_a_store_is_published_on_this_machine_alone(store: str) -> None:
+    assert all(port.startswith(f"{LOOPBACK}:") for port in SERVICES[store].get("ports", ()))
+
+
+def test_every_other_service_is_published_by_an_address_that_the_check_of_passwords_sees() -> None:
+    ports = [
+        port
+        for service, definition in SERVICES.items()
+        if service not in STORES
+        for port in definition.get("ports", ())
+    ]
+    published = [
+        re.match(r"\$\{(\w+):-\$\{PUBLISH_ADDRESS:-127\.0\.0\.1\}\}:", port) for port in ports
+    ]
+    assert sorted(match[1] for match in published if match) == sorted(ADDRESSES)
+    assert len(ports) == len(ADDRESSES)
+    assert set(ADDRESSES) <= SERVICES["make-secrets-check"]["environment"].keys()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_has_limits_of_memory_of_processes_and_of_files_in_memory(service: str) -> None:
+    definition = SERVICES[service]
+    assert definition["mem_limit"]
+    assert definition["pids_limit"] <= 1024
+    assert all("size=" in folder for folder in definition.get("tmpfs", ()))
+    assert service == "make-secrets-check" or any(
+        folder.startswith("/tmp:") for folder in definition["tmpfs"]
+    )
+
+
+def test_logs_of_airflow_go_to_a_volume() -> None:
+    for service, definition in SERVICES.items():
+        if service.startswith("airflow-"):
+            assert "airflow_logs:/var/log/airflow" in definition["volumes"]
+            folders = {
+                value
+                for name, value in definition["environment"].items()
+                if name.startswith("AIRFLOW__LOGGING__")
+            }
+            assert {folder.startswith("/var/log/airflow") for folder in folders} == {True}
+            assert len(folders) == 2
