@@ -126,6 +126,23 @@ def train_batch(batch: Batch) -> list[str]:
     return tracking.train_batch(batch, settings.datasets)
 
 
+def untrained(
+    search: Search, batches: Sequence[Mapping[str, Any]], trained: Sequence[Sequence[str] | None]
+) -> list[str]:
+    """Return the names of a plan's batches that were not trained.
+
+    Parameters
+    ----------
+    trained : sequence of (list of str, or None)
+        What `train_batch` returned for each of `batches`, None where it failed.
+    """
+    return [
+        batch_of(search, **batch).name
+        for batch, runs in zip(batches, trained, strict=True)
+        if runs is None
+    ]
+
+
 def choose_best(run_ids: Sequence[str]) -> str:
     """Return the most accurate of some runs."""
     _connect()

@@ -89,6 +89,12 @@ def test_every_candidate_of_a_search_is_a_task_of_its_own(
     assert isinstance(dag.get_task("train"), MappedOperator)
 
 
+@pytest.mark.parametrize("dag_id", SEARCHES)
+def test_a_run_of_a_search_is_judged_by_its_candidates_too(bag: DagBag, dag_id: str) -> None:
+    last = {task.task_id for task in bag.dags[dag_id].tasks if not task.downstream_task_ids}
+    assert "report_missing" in last
+
+
 def test_only_forests_are_registered_and_promoted(bag: DagBag) -> None:
     forest, logreg = bag.dags["train_rf_model"], bag.dags["train_logreg_model"]
     assert forest.get_task("promote").upstream_task_ids == {"register"}
@@ -131,7 +137,7 @@ class Counted:
             "dag_id": "descargar_datos_api",
             "run_ids": ["now"],
             "task_ids": ["fetch"],
-            "states": ["failed"],
+            "states": ["failed", "upstream_failed"],
         }
         return self._failed
 
