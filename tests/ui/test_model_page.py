@@ -74,6 +74,22 @@ def test_more_versions_than_one_page_holds_are_all_read(
     assert len(read_history(registry, 10)) == 4
 
 
+def test_the_newest_version_is_the_one_of_the_highest_number_whatever_the_clock_said(
+    services: FakeInference,
+) -> None:
+    services.routes["GET /api/2.0/mlflow/model-versions/search"] = (
+        200,
+        {
+            "model_versions": [
+                {"version": number, "creation_timestamp": 10**12 - int(number)}
+                for number in ("2", "10", "9")
+            ]
+        },
+    )
+    records = read_history(services.address, 2)
+    assert [record.version for record in records] == ["10", "9", "2"]
+
+
 def test_another_server_s_answer_is_no_history(services: FakeInference) -> None:
     services.routes["GET /api/2.0/mlflow/model-versions/search"] = (200, {"model_versions": [{}]})
     with pytest.raises(HistoryAway):
