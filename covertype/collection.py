@@ -2,11 +2,13 @@
 
 import json
 import logging
+import time
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from covertype.contract import COLUMNS
 from covertype.storage import Datasets
@@ -14,6 +16,12 @@ from covertype.storage import Datasets
 log = logging.getLogger(__name__)
 
 _REFUSED = 422
+
+_MOST_BYTES = 8_000_000
+"""Of an answer: a group's whole batch takes 5 million, and the API draws a tenth of it."""
+
+_READ_BYTES = 65_536
+_LONGEST_INTEGER = 20
 
 
 class NothingToCollect(Exception):
@@ -41,7 +49,7 @@ def collect(
     url : str
         Address of the data API's `/data`.
     timeout : float
-        Seconds to wait for a connection, and for the answer.
+        Seconds to wait for a connection, and for the whole answer.
 
     Returns
     -------
@@ -62,8 +70,7 @@ def collect(
     name = datasets.find_raw(group, collected)
     if name is not None:
         log.info("Group %d: %s is there from an earlier try, kept", group, name)
-        with (datasets.root / name).open() as file:
-            return name, sum(1 for _ in file)
+        return name, sum(map(len, datasets.read_raw(name)))
     batch, rows = _fetch(group, url, timeout)
     name = datasets.write_raw(group, batch, collected, rows)
     log.info("Group %d: %d rows of batch %d in %s", group, len(rows), batch, name)
@@ -72,21 +79,18 @@ def collect(
 
 def _fetch(group: int, url: str, timeout: float) -> tuple[int, list[list[str]]]:
     try:
-        answer = requests.get(url, params={"group_number": group}, timeout=timeout)
-        body = answer.content
-    except requests.RequestException as error:
+        status, body = _ask(url, group, timeout)
+    except (requests.RequestException, HTTPError) as error:
         raise DataApiUnavailable(f"Group {group}: no answer from {url}: {error}") from error
-    if answer.status_code == requests.codes.bad_request:
-        raise NothingToCollect(f"Group {group}: {_detail(answer)}")
-    if answer.status_code == _REFUSED:
-        raise DataApiRefused(f"Group {group}: {url} refused the request: {_detail(answer)}")
-    if answer.status_code != requests.codes.ok:
-        raise DataApiUnavailable(
-            f"Group {group}: {url} answered {answer.status_code}: {_detail(answer)}"
-        )
+    if status == requests.codes.bad_request:
+        raise NothingToCollect(f"Group {group}: {_detail(body)}")
+    if status == _REFUSED:
+        raise DataApiRefused(f"Group {group}: {url} refused the request: {_detail(body)}")
+    if status != requests.codes.ok:
+        raise DataApiUnavailable(f"Group {group}: {url} answered {status}: {_detail(body)}")
     try:
-        batch, rows = _read(json.loads(body))
-    except ValueError as error:
+        batch, rows = _read(body)
+    except (ValueError, RecursionError) as error:
         raise DataApiUnavailable(
             f"Group {group}: {url} sent something else than "
             f'{{"group_number", "batch_number", "data"}}: {error}'
@@ -102,10 +106,29 @@ def _fetch(group: int, url: str, timeout: float) -> tuple[int, list[list[str]]]:
     return batch, rows
 
 
-def _read(body: Any) -> tuple[int, list[list[str]]]:
-    if not isinstance(body, dict):
-        raise ValueError(f"the answer is a {type(body).__name__}, not an object")
-    batch, data = body.get("batch_number"), body.get("data")
+def _ask(url: str, group: int, timeout: float) -> tuple[int, bytes]:
+    """Return the status and the body of the API's answer; of a larger one the beginning."""
+    deadline = time.monotonic() + timeout
+    body = bytearray()
+    with requests.get(url, {"group_number": group}, timeout=timeout, stream=True) as answer:
+        # What is there already, as the time limit of a request starts anew with every byte.
+        while part := answer.raw.read1(_READ_BYTES, decode_content=True):
+            body += part
+            if len(body) > _MOST_BYTES:
+                break
+            if time.monotonic() > deadline:
+                raise requests.Timeout(f"it was not whole after {timeout:g} s")
+    return answer.status_code, bytes(body)
+
+
+def _read(body: bytes) -> tuple[int, list[list[str]]]:
+    if len(body) > _MOST_BYTES:
+        raise ValueError(f"the answer is larger than {_MOST_BYTES / 1e6:g} MB")
+    # Numbers stay as they were written: 1e-400 is not 0.
+    answer = json.loads(body, parse_float=str, parse_int=_integer)
+    if not isinstance(answer, dict):
+        raise ValueError(f"the answer is a {type(answer).__name__}, not an object")
+    batch, data = answer.get("batch_number"), answer.get("data")
     if not isinstance(batch, int) or isinstance(batch, bool) or batch < 0:
         raise ValueError(f"batch_number is {str(batch)[:40]!r}, not a number")
     if not isinstance(data, list) or not all(isinstance(row, list) for row in data):
@@ -113,15 +136,22 @@ def _read(body: Any) -> tuple[int, list[list[str]]]:
     return batch, [[_text(cell) for cell in row] for row in data if row]
 
 
+def _integer(digits: str) -> int | str:
+    # Python refuses to read one of thousands of digits.
+    return int(digits) if len(digits) <= _LONGEST_INTEGER else digits
+
+
 def _text(cell: Any) -> str:
     return cell if isinstance(cell, str) else "" if cell is None else json.dumps(cell)
 
 
-def _detail(answer: requests.Response) -> str:
+def _detail(body: bytes) -> str:
     try:
-        return str(answer.json()["detail"])[:300]
-    except (ValueError, KeyError, TypeError):
-        return answer.text[:300]
+        detail = str(json.loads(body)["detail"])
+    except (ValueError, LookupError, TypeError, RecursionError):
+        detail = body.decode(errors="replace")
+    # A lone surrogate can't be written to a log.
+    return detail[:300].encode(errors="replace").decode()
 
 
 def describe(collected: Sequence[tuple[str, int]]) -> dict[str, Any]:

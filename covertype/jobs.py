@@ -38,11 +38,19 @@ def collect_group(group: int, collected: datetime) -> tuple[str, int]:
     )
 
 
-def preprocess_files() -> int:
-    """Merge the raw files not read yet; return the number of processed rows."""
-    done = preprocess(Settings().datasets)
+def preprocess_files() -> dict[str, int]:
+    """Merge the raw files not read yet.
+
+    Returns
+    -------
+    dict
+        `rows`, how many there are now, and `announced`, how many the newest snapshot holds: what
+        `take_snapshot` decides by, the same at every try of it.
+    """
+    datasets = Settings().datasets
+    done = preprocess(datasets)
     log.info("%s", done)
-    return done.total
+    return {"rows": done.total, "announced": datasets.newest_snapshot_rows()}
 
 
 def has_unannounced_rows() -> bool:
@@ -51,13 +59,13 @@ def has_unannounced_rows() -> bool:
     return datasets.processed.count() > datasets.newest_snapshot_rows()
 
 
-def take_snapshot(rows: int, announced: int | None, anyway: bool) -> dict[str, Any] | None:
+def take_snapshot(rows: int, announced: int, anyway: bool) -> dict[str, Any] | None:
     """Return a new snapshot's name, rows and digest; None if the rows have not grown enough.
 
     Parameters
     ----------
     rows, announced : int
-        Processed rows now, and when the last snapshot was announced (None before the first).
+        Processed rows now, and at the last announcement, as `preprocess_files` returned them.
     anyway : bool
         Take it however little the rows have grown.
     """
@@ -65,7 +73,7 @@ def take_snapshot(rows: int, announced: int | None, anyway: bool) -> dict[str, A
     if not (anyway and rows) and not grown_enough(rows, announced, settings.retrain_growth):
         log.info(
             "%d rows, %s when last announced: not grown by %.0f %% yet",
-            *(rows, announced or "none", settings.retrain_growth * 100),
+            *(rows, announced, settings.retrain_growth * 100),
         )
         return None
     return asdict(settings.datasets.take_snapshot())
@@ -116,6 +124,23 @@ def train_batch(batch: Batch) -> list[str]:
     """Train, evaluate and log the candidates of a batch; return their runs' ids."""
     settings = _connect()
     return tracking.train_batch(batch, settings.datasets)
+
+
+def untrained(
+    search: Search, batches: Sequence[Mapping[str, Any]], trained: Sequence[Sequence[str] | None]
+) -> list[str]:
+    """Return the names of a plan's batches that were not trained.
+
+    Parameters
+    ----------
+    trained : sequence of (list of str, or None)
+        What `train_batch` returned for each of `batches`, None where it failed.
+    """
+    return [
+        batch_of(search, **batch).name
+        for batch, runs in zip(batches, trained, strict=True)
+        if runs is None
+    ]
 
 
 def choose_best(run_ids: Sequence[str]) -> str:

@@ -99,16 +99,14 @@ def _as_text(invalid: pd.DataFrame) -> pd.DataFrame:
     return invalid.assign(text=text)[["text", REASON]]
 
 
-def grown_enough(rows: int, announced: int | None, growth: float) -> bool:
+def grown_enough(rows: int, announced: int, growth: float) -> bool:
     """Tell if the training data is worth training on again.
 
     Parameters
     ----------
     rows, announced : int
-        Rows now, and at the last announcement (None before the first).
+        Rows now, and at the last announcement (0 before the first).
     growth : float
         The share by which the rows must have grown since then.
     """
-    if announced is None:
-        return rows > 0
     return rows > announced and rows >= announced * (1 + growth)

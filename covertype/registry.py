@@ -10,7 +10,7 @@ from mlflow.exceptions import MlflowException
 
 from covertype.versions import ALIAS, MODEL_NAME, STAGE
 
-__all__ = ["MODEL_NAME", "STAGE", "production_version", "to_production"]
+__all__ = ["MODEL_NAME", "STAGE", "point_alias", "production_version", "to_production"]
 
 
 @contextmanager
@@ -31,6 +31,19 @@ def production_version() -> ModelVersion | None:
                 return None
             raise
     return versions[0] if versions else None
+
+
+def point_alias(version: str | None) -> None:
+    """Give the alias `production` to the version in that stage, whoever moved it there.
+
+    Without a version in the stage the alias is removed.
+    """
+    client = MlflowClient()
+    former = client.get_registered_model(MODEL_NAME).aliases.get(ALIAS)
+    if former is not None and version is None:
+        client.delete_registered_model_alias(MODEL_NAME, ALIAS)
+    elif version is not None and str(former) != version:
+        client.set_registered_model_alias(MODEL_NAME, ALIAS, version)
 
 
 def to_production(version: str) -> None:

@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Run
+from mlflow.exceptions import MlflowException
 from mlflow.models import Model, infer_signature
 from mlflow.models.model import ModelInfo
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
@@ -48,6 +49,11 @@ _DESCRIBED_ROWS = 1000
 _SEARCH_TAG = "covertype.search"
 _SNAPSHOT_TAG = "covertype.snapshot"
 _SOURCE = {"mlflow.source.name": "airflow", "mlflow.source.type": "JOB"}
+_NOT_THERE = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
+
+
+class Unusable(Exception):
+    """A model can't answer: it is lost, damaged or none of ours; another try would not help."""
 
 
 @dataclass(frozen=True)
@@ -256,14 +262,27 @@ def fetch_answers(uri: str, observations: pd.DataFrame) -> npt.NDArray[np.float6
 
     Raises
     ------
-    ValueError
-        If there is no model of ours.
+    Unusable
+        If the model is at fault. What may pass, such as an MLflow that is away, is raised as it is.
     """
-    with _fetched(uri) as folder:
-        forest = StoredForest.open(folder / MODEL_FILE)
-        if forest is not None:
-            return forest.probabilities_of(observations)
-        return class_probabilities(load_model(folder), observations)
+    try:
+        with _fetched(uri) as folder:
+            forest = StoredForest.open(folder / MODEL_FILE)
+            if forest is not None:
+                return forest.probabilities_of(observations)
+            return class_probabilities(load_model(folder), observations)
+    except Exception as error:
+        if _may_pass(error):
+            raise
+        raise Unusable(f"{type(error).__name__}: {error}") from error
+
+
+def _may_pass(error: Exception) -> bool:
+    """Tell if a failure is of MLflow, the network, the disk or the memory, not of the model."""
+    if isinstance(error, MlflowException):
+        # An MLflow that can't be reached is an INTERNAL_ERROR to its client.
+        return error.error_code not in _NOT_THERE
+    return isinstance(error, OSError | MemoryError)
 
 
 @contextmanager

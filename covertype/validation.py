@@ -24,6 +24,9 @@ from covertype.contract import (
 
 REASON = "reason"
 
+_WHOLE_NUMBER = r"\s*[+-]?[0-9]+(?:\.0*)?\s*"
+"""As text. What is read as a float is rounded: 1e-400 would be 0."""
+
 Observation = tuple[int | str, ...]
 """The twelve features in the contract's order: ten integers, an area's and a soil's name."""
 
@@ -148,8 +151,8 @@ def split_valid(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def _check_quantity(text: "pd.Series[str]", quantity: Quantity) -> tuple[pd.Series, pd.Series]:
     number = pd.to_numeric(text, errors="coerce")
-    good = number.between(quantity.minimum, quantity.maximum) & (number % 1 == 0)
-    return number, good
+    in_range = number.between(quantity.minimum, quantity.maximum)
+    return number, in_range & text.str.fullmatch(_WHOLE_NUMBER, na=False)
 
 
 def _refuse(reasons: pd.Series, raw: pd.Series, good: pd.Series, feature: Feature) -> None:

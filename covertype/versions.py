@@ -13,6 +13,7 @@ REASON = "promotion.reason"
 ACCURACY = "promotion.accuracy"
 FORMER = "promotion.former_version"
 FORMER_ACCURACY = "promotion.former_accuracy"
+FORMER_FAULT = "promotion.former_fault"
 TEST_ROWS = "promotion.test_rows"
 
 # Values of the verdict.

@@ -67,6 +67,9 @@ class Progress:
         position = self._positions.get(group)
         if position is None:
             return self._advance(group, _Position(batch=1, since=now))
+        if now < position.since:
+            # The clock was set back; until it has caught up the batch would not end.
+            return self._advance(group, _Position(batch=position.batch, since=now))
         if now - position.since < self._batch_seconds:
             return position.batch
         if position.batch == BATCH_COUNT:

@@ -66,11 +66,13 @@ def descargar_datos_api():
         files = collected[:]
         if not files:
             of_this_run = {"dag_id": dag_run.dag_id, "run_ids": [dag_run.run_id]}
-            failed = ti.get_ti_count(**of_this_run, task_ids=["fetch"], states=["failed"])
+            # Without groups, as when choosing them failed, there is one task that could not start.
+            states = ["failed", "upstream_failed"]
+            failed = ti.get_ti_count(**of_this_run, task_ids=["fetch"], states=states)
             if failed:
                 # A run is judged by its last task alone: skipped, it would pass for a good one.
                 raise AirflowFailException(
-                    f"No group gave rows, and {failed} failed: see their logs"
+                    f"No group gave rows, and {failed} failed: see the logs of this run's tasks"
                 )
             if not jobs.has_unannounced_rows():
                 raise AirflowSkipException("No group gave rows in this run")

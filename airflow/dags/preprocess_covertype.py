@@ -33,31 +33,21 @@ from assets import RAW_DATA, TRAINING_DATA
 )
 def preprocess_covertype():
     @task(execution_timeout=timedelta(minutes=10))
-    def preprocess_files() -> int:
+    def preprocess_files() -> dict:
         from covertype import jobs
 
         return jobs.preprocess_files()
 
-    @task(
-        inlets=[TRAINING_DATA],
-        outlets=[TRAINING_DATA],
-        execution_timeout=timedelta(minutes=5),
-    )
+    @task(outlets=[TRAINING_DATA], execution_timeout=timedelta(minutes=5))
     def announce(
-        rows: int,
-        params=None,
-        inlet_events=None,
-        outlet_events=None,
-        triggering_asset_events=None,
+        grown: dict, params=None, outlet_events=None, triggering_asset_events=None
     ) -> None:
         from covertype import jobs
 
         # People can create events too, in Airflow's interface; those say nothing of rows.
-        former = inlet_events[TRAINING_DATA].ascending(False).limit(20)
-        announced = next((event.extra["rows"] for event in former if "rows" in event.extra), None)
         news = triggering_asset_events.get(RAW_DATA) or []
         is_last = any(event.extra.get("rows") == 0 for event in news)
-        snapshot = jobs.take_snapshot(rows, announced, is_last or params["announce_anyway"])
+        snapshot = jobs.take_snapshot(**grown, anyway=is_last or params["announce_anyway"])
         if snapshot is None:
             raise AirflowSkipException("Nothing to announce: the data has not grown enough")
         outlet_events[TRAINING_DATA].extra = snapshot

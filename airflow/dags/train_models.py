@@ -2,7 +2,8 @@
 
 Each starts on new training data and runs one search of `covertype.searches`: every candidate is an
 MLflow run of its own, all on the same snapshot, and the most accurate one is kept. The best forest
-is then registered, and promoted if it beats the model in Production.
+is then registered, and promoted if it beats the model in Production. If a candidate could not be
+trained, the best of the others is kept all the same, but the run ends as failed and names it.
 
 The tasks that hold a whole model share the slots of the pool `training`, which bounds the memory
 that they take together: a forest takes two, the regressions of a search one. Everything else has
@@ -13,6 +14,7 @@ import os
 from datetime import datetime, timedelta
 
 from airflow.sdk import Param, TriggerRule, dag, get_current_context, task
+from airflow.sdk.exceptions import AirflowFailException
 
 from assets import TRAINING_DATA
 from covertype.searches import FOREST, LOGREG, LOGREG_GRID, Search
@@ -96,7 +98,22 @@ def search_dag(dag_id: str, search: Search, *, promotes: bool, slots: int) -> No
 
             return jobs.promote(version)
 
-        best = choose_best(train.expand(batch=plan()))
+        @task(trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
+        def report_missing(batches: list[dict], ti=None) -> None:
+            from covertype import jobs
+
+            # Airflow judges a run by its last tasks, and `choose_best` passes with one candidate.
+            trained = ti.xcom_pull(task_ids="train", map_indexes=range(len(batches)))
+            if missing := jobs.untrained(search, batches, trained):
+                raise AirflowFailException(
+                    f"Not trained: {', '.join(missing)}. See the logs of these tasks, and clear "
+                    "them to train the candidates after all"
+                )
+
+        batches = plan()
+        trained = train.expand(batch=batches)
+        best = choose_best(trained)
+        trained >> report_missing(batches)
         keep_best(best)
         if promotes:
             promote(register(best))

@@ -67,7 +67,8 @@ class RawFiles:
         name = f"group_{group}/batch_{batch}_{_stamp(collected)}.csv"
         path = self.root / name
         with staging(path) as temporary:
-            with temporary.open("w", newline="") as file:
+            # JSON may hold lone surrogates, which no text may: `read` makes bad cells of them.
+            with temporary.open("w", newline="", encoding="utf-8", errors="surrogatepass") as file:
                 csv.writer(file, lineterminator="\n").writerows(rows)
             with self.arrivals.locked():
                 if not path.exists():

@@ -169,8 +169,7 @@ def _collect(settings: Settings, dataset: pd.DataFrame) -> None:
 
 
 def _train(number: int, trees: int) -> None:
-    rows = jobs.preprocess_files()
-    snapshot = jobs.take_snapshot(rows, None, True)
+    snapshot = jobs.take_snapshot(**jobs.preprocess_files(), anyway=True)
     assert snapshot is not None
     parameters = {"n_estimators": trees, "max_depth": 16}
     candidate = Candidate(number, parameters)

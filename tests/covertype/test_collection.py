@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from covertype import collection
 from covertype.collection import (
     DataApiRefused,
     DataApiUnavailable,
@@ -16,6 +17,7 @@ from covertype.collection import (
     collect,
     describe,
 )
+from covertype.preprocessing import preprocess
 from covertype.storage import Datasets
 
 MOMENT = datetime(2026, 11, 23, 10, 5, 0, tzinfo=UTC)
@@ -35,6 +37,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.answers: dict[int, tuple[int, bytes] | None] = {}
+        self.pause = 0.0
         self.asked: list[int] = []
         self.stopping = threading.Event()
 
@@ -57,7 +60,12 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(content)
+        if not self.server.pause:
+            self.wfile.write(content)
+        for byte in content if self.server.pause else b"":
+            self.wfile.write(bytes([byte]))
+            if self.server.stopping.wait(self.server.pause):
+                return
 
     def log_message(self, *_: Any) -> None:
         pass
@@ -129,6 +137,8 @@ def test_a_refused_group_is_not_worth_another_try(server: Server, datasets: Data
         (200, body([ROW], batch=-1), "batch_number is '-1'"),
         (200, body({"a": 1}), "data is not a list of rows"),
         (200, body([ROW, "row"]), "data is not a list of rows"),
+        (200, b"[" * 100_000, "sent something else"),
+        (500, b'{"detail": "\\ud800"}', "answered 500: ?"),
     ],
 )
 def test_a_failing_answer_says_what_happened_and_leaves_no_file(
@@ -146,6 +156,36 @@ def test_a_slow_answer_is_given_up(server: Server, datasets: Datasets) -> None:
     server.answers[1] = None
     with pytest.raises(DataApiUnavailable, match="no answer"):
         collect(datasets, 1, MOMENT, server.url, 0.2)
+
+
+def test_an_answer_that_comes_byte_by_byte_is_given_up(server: Server, datasets: Datasets) -> None:
+    server.answers[1] = (200, body([ROW] * 20))
+    server.pause = 0.05
+    with pytest.raises(DataApiUnavailable, match=r"no answer .* not whole after 0\.4 s"):
+        collect(datasets, 1, MOMENT, server.url, 0.4)
+
+
+@pytest.mark.parametrize(
+    ("status", "ends", "said"),
+    [
+        (200, DataApiUnavailable, "the answer is larger than 0.001 MB"),
+        (400, NothingToCollect, "no more"),
+    ],
+)
+def test_of_a_larger_answer_than_any_batch_only_the_beginning_is_read(
+    server: Server,
+    datasets: Datasets,
+    status: int,
+    ends: type[Exception],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(collection, "_MOST_BYTES", 1000)
+    monkeypatch.setattr(collection, "_READ_BYTES", 100)
+    server.answers[1] = (status, b"no more" + b" " * 1_000_000)
+    with pytest.raises(ends, match=said):
+        collect(datasets, 1, MOMENT, server.url, 5)
+    assert not list(datasets.root.rglob("*.csv"))
 
 
 def test_an_api_that_is_away_is_named(datasets: Datasets) -> None:
@@ -171,6 +211,23 @@ def test_cells_that_are_no_text_are_written_as_their_json(
     rows, _ = datasets.read_raw(name)
     assert rows.iloc[0, :2].tolist() == ["1", "2.5"]
     assert rows.iloc[0, 4] == '{"a": [1]}'
+
+
+@pytest.mark.parametrize(
+    "cell", ['"\\ud800"', '"\\udc00 and \\ud800"', "1e-400", '"1e-400"', "9" * 5000, "Infinity"]
+)
+def test_a_cell_that_is_no_value_loses_its_row_alone(
+    server: Server, datasets: Datasets, cell: str
+) -> None:
+    bad = body([ROW, ["cell", *ROW[1:]]]).replace(b'"cell"', cell.encode())
+    server.answers[1] = (200, bad)
+    first = collect(datasets, 1, MOMENT, server.url, 5)
+    assert first[1] == 2
+    assert collect(datasets, 1, MOMENT, server.url, 5) == first
+    assert server.asked == [1]
+    done = preprocess(datasets)
+    assert (done.read, done.rejected, done.total) == (2, 1, 1)
+    assert datasets.read_rejected()["line"].tolist() == [2]
 
 
 def test_a_collection_is_described_by_files_and_rows() -> None:

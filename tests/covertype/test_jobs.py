@@ -260,10 +260,32 @@ def test_a_snapshot_is_taken_first_after_growth_or_on_request(
     datasets: Datasets, real_rows: pd.DataFrame
 ) -> None:
     datasets.write_processed(real_rows, [])
-    assert jobs.take_snapshot(0, None, anyway=True) is None
+    assert jobs.take_snapshot(0, 0, anyway=True) is None
     assert jobs.take_snapshot(2000, 1900, anyway=False) is None
-    taken = jobs.take_snapshot(2000, None, anyway=False)
+    taken = jobs.take_snapshot(2000, 0, anyway=False)
     assert taken is not None
     assert taken["rows"] == 2000
     assert jobs.take_snapshot(2000, 1900, anyway=True) == taken
     assert TARGET.name in datasets.read_snapshot(taken["name"])
+
+
+def test_growth_is_counted_from_the_newest_snapshot(
+    tmp_path: Path, real_rows: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    datasets = Datasets(tmp_path)
+    monkeypatch.setenv("DATASETS_URL", str(tmp_path))
+    assert jobs.preprocess_files() == {"rows": 0, "announced": 0}
+    datasets.write_processed(real_rows[:100], [])
+    first = jobs.preprocess_files()
+    assert first == {"rows": 100, "announced": 0}
+    assert jobs.take_snapshot(**first, anyway=False) is not None
+    datasets.write_processed(real_rows[:124], [])
+    assert jobs.take_snapshot(**jobs.preprocess_files(), anyway=False) is None
+    datasets.write_processed(real_rows[:125], [])
+    grown = jobs.preprocess_files()
+    assert grown == {"rows": 125, "announced": 100}
+    # A second try, after the first took the snapshot and could not tell, announces the same.
+    tries = [jobs.take_snapshot(**grown, anyway=False) for _ in range(2)]
+    assert tries[0] is not None
+    assert tries[0] == tries[1]
+    assert jobs.take_snapshot(**jobs.preprocess_files(), anyway=False) is None

@@ -191,8 +191,7 @@ def test_the_files_of_the_former_release_are_taken_over(
 @pytest.mark.parametrize(
     ("rows_now", "announced", "expected"),
     [
-        (0, None, False),
-        (1, None, True),
+        (1, 0, True),
         (124, 100, False),
         (125, 100, True),
         (100, 100, False),
@@ -200,6 +199,6 @@ def test_the_files_of_the_former_release_are_taken_over(
     ],
 )
 def test_training_is_worth_it_first_and_after_growth(
-    rows_now: int, announced: int | None, expected: bool
+    rows_now: int, announced: int, expected: bool
 ) -> None:
     assert grown_enough(rows_now, announced, 0.25) is expected

@@ -118,6 +118,21 @@ def test_any_rows_of_text_are_parted_and_none_is_lost(rows: list[list[str]]) -> 
     assert (rejected["reason"] != "").all()
 
 
+@pytest.mark.parametrize("text", ["3000", " 3000 ", "+3000", "3000.", "3000.00", "03000"])
+def test_a_whole_number_may_be_written_in_several_ways(text: str) -> None:
+    valid, _ = split_valid(as_text([(text, *PARSED[1:], 3)]))
+    assert valid["Elevation"].tolist() == [3000]
+
+
+@pytest.mark.parametrize(
+    "text", ["1e-400", "3000.00000000000000001", "2999.99999999999999999", "3e3", "0x10", "1_000"]
+)
+def test_text_that_is_not_written_as_a_whole_number_is_rejected(text: str) -> None:
+    valid, rejected = split_valid(as_text([(text, *PARSED[1:], 3)]))
+    assert valid.empty
+    assert "Elevation must be a whole number from 0 to 9000" in rejected["reason"].item()
+
+
 def test_a_row_and_a_file_are_refused_with_the_same_words() -> None:
     rows = as_text([(*PARSED[:11], "C1", 3)])
     _, rejected = split_valid(rows)

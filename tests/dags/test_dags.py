@@ -1,7 +1,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -90,6 +89,12 @@ def test_every_candidate_of_a_search_is_a_task_of_its_own(
     assert isinstance(dag.get_task("train"), MappedOperator)
 
 
+@pytest.mark.parametrize("dag_id", SEARCHES)
+def test_a_run_of_a_search_is_judged_by_its_candidates_too(bag: DagBag, dag_id: str) -> None:
+    last = {task.task_id for task in bag.dags[dag_id].tasks if not task.downstream_task_ids}
+    assert "report_missing" in last
+
+
 def test_only_forests_are_registered_and_promoted(bag: DagBag) -> None:
     forest, logreg = bag.dags["train_rf_model"], bag.dags["train_logreg_model"]
     assert forest.get_task("promote").upstream_task_ids == {"register"}
@@ -132,7 +137,7 @@ class Counted:
             "dag_id": "descargar_datos_api",
             "run_ids": ["now"],
             "task_ids": ["fetch"],
-            "states": ["failed"],
+            "states": ["failed", "upstream_failed"],
         }
         return self._failed
 
@@ -162,45 +167,22 @@ def test_the_end_of_the_data_is_announced_while_rows_wait_to_be_trained_on(
     assert event.extra == {"files": [], "rows": 0}
 
 
-class Events:
-    """The events of an asset, the newest last, as a task reads them."""
-
-    def __init__(self, *extras: dict[str, object]) -> None:
-        self._extras = extras
-
-    def ascending(self, ascending: bool) -> "Events":
-        return self if ascending else Events(*reversed(self._extras))
-
-    def limit(self, count: int) -> "Events":
-        return Events(*self._extras[:count])
-
-    def __iter__(self) -> Iterator[SimpleNamespace]:
-        return (SimpleNamespace(extra=extra) for extra in self._extras)
-
-
-FOREIGN: dict[str, object] = {"from_rest_api": True}
-
-
 @pytest.mark.parametrize(
-    ("former", "news", "asked"),
+    ("news", "anyway"),
     [
-        (Events(), Events({"files": ["a"], "rows": 5}), (100, None, False)),
-        (Events({"rows": 80}), Events({"files": ["a"], "rows": 5}), (100, 80, False)),
-        (Events({"rows": 80}), Events({"files": [], "rows": 0}), (100, 80, True)),
-        (Events({"rows": 80}, FOREIGN), Events(FOREIGN), (100, 80, False)),
-        (Events(FOREIGN), None, (100, None, False)),
+        ({"files": ["a"], "rows": 5}, False),
+        ({"files": [], "rows": 0}, True),
+        # As Airflow's interface and its API create them.
+        ({"from_rest_api": True}, False),
+        (None, False),
     ],
 )
-def test_growth_is_counted_from_the_last_announcement_of_rows(
-    bag: DagBag,
-    former: Events,
-    news: Events | None,
-    asked: tuple[int, int | None, bool],
-    monkeypatch: pytest.MonkeyPatch,
+def test_an_event_of_whatever_origin_has_the_new_rows_looked_at(
+    bag: DagBag, news: dict[str, object] | None, anyway: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls: list[object] = []
+    calls: list[dict[str, object]] = []
 
-    def take_snapshot(*given: object) -> dict[str, object]:
+    def take_snapshot(**given: object) -> dict[str, object]:
         calls.append(given)
         return {"name": "s"}
 
@@ -208,13 +190,12 @@ def test_growth_is_counted_from_the_last_announcement_of_rows(
     announce: Any = bag.dags["preprocess_covertype"].get_task("announce")
     event = SimpleNamespace(extra=None)
     announce.python_callable(
-        100,
+        {"rows": 100, "announced": 80},
         params={"announce_anyway": False},
-        inlet_events={TRAINING_DATA: former},
         outlet_events={TRAINING_DATA: event},
-        triggering_asset_events={RAW_DATA: news} if news else {},
+        triggering_asset_events={RAW_DATA: [SimpleNamespace(extra=news)]} if news else {},
     )
-    assert calls == [asked]
+    assert calls == [{"rows": 100, "announced": 80, "anyway": anyway}]
     assert event.extra == {"name": "s"}
 
 

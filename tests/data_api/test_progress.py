@@ -54,6 +54,18 @@ def test_group_that_was_away_misses_no_batch(progress: Progress, clock: Clock) -
     assert progress.batch(1) == 2
 
 
+def test_a_clock_that_is_set_back_holds_a_group_for_one_batch_at_most(
+    progress: Progress, clock: Clock
+) -> None:
+    progress.batch(1)
+    clock.now += BATCH_SECONDS
+    assert progress.batch(1) == 2
+    clock.now -= 24 * 3600
+    assert progress.batch(1) == 2
+    clock.now += BATCH_SECONDS
+    assert progress.batch(1) == 3
+
+
 def test_group_is_exhausted_when_its_tenth_batch_is_over(progress: Progress, clock: Clock) -> None:
     for batch in range(1, 11):
         assert progress.batch(1) == batch

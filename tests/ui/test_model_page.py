@@ -22,18 +22,23 @@ SECOND = (
     "accuracy 0.8000 is not higher than 0.8123 of version 1 in Production, "
     "on the same 11620 test rows"
 )
+THIRD = (
+    "accuracy 0.8200 is higher than 0.4880 of always answering the most frequent class, "
+    "on the same 11620 test rows; version 2 in Production can't answer: ValueError: it is damaged"
+)
 OTHER = "recall of Aspen fell by 3 points"
 
 
 @pytest.fixture(scope="module")
 def registry(mlflow_server: str) -> Iterator[str]:
-    """An MLflow with three versions: promoted, refused, refused for another reason."""
+    """An MLflow with four versions: two promoted, two refused, each for another reason."""
     client, name = MlflowClient(mlflow_server), "ModelOfThisPage"
     client.create_registered_model(name)
     for accuracy, verdict, reason in (
         ("0.812300", PROMOTED, FIRST),
         ("0.800000", REFUSED, SECOND),
         ("0.830000", REFUSED, OTHER),
+        ("0.820000", PROMOTED, THIRD),
     ):
         run = client.create_run("0").info
         source = f"{run.artifact_uri}/model"
@@ -55,10 +60,10 @@ def shown(app: AppTest) -> str:
 
 def test_history_is_read_from_mlflow_itself(registry: str) -> None:
     records = read_history(registry, 10)
-    assert [record.version for record in records] == ["3", "2", "1"]
-    assert [record.promoted for record in records] == [False, False, True]
-    assert [record.stage for record in records] == ["None", "None", "Production"]
-    assert [record.accuracy for record in records] == [0.83, 0.8, 0.8123]
+    assert [record.version for record in records] == ["4", "3", "2", "1"]
+    assert [record.promoted for record in records] == [True, False, False, True]
+    assert [record.stage for record in records] == ["None", "None", "None", "Production"]
+    assert [record.accuracy for record in records] == [0.82, 0.83, 0.8, 0.8123]
     assert abs((datetime.now(UTC) - records[0].registered).total_seconds()) < 600
 
 
@@ -66,7 +71,23 @@ def test_more_versions_than_one_page_holds_are_all_read(
     registry: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("covertype_ui.history._PAGE", 1)
-    assert len(read_history(registry, 10)) == 3
+    assert len(read_history(registry, 10)) == 4
+
+
+def test_the_newest_version_is_the_one_of_the_highest_number_whatever_the_clock_said(
+    services: FakeInference,
+) -> None:
+    services.routes["GET /api/2.0/mlflow/model-versions/search"] = (
+        200,
+        {
+            "model_versions": [
+                {"version": number, "creation_timestamp": 10**12 - int(number)}
+                for number in ("2", "10", "9")
+            ]
+        },
+    )
+    records = read_history(services.address, 2)
+    assert [record.version for record in records] == ["10", "9", "2"]
 
 
 def test_another_server_s_answer_is_no_history(services: FakeInference) -> None:
@@ -82,9 +103,10 @@ def test_history_says_each_verdict_and_its_reason_in_spanish(
     text = shown(page("model").run())
     assert "acierta el 81,23\u202f%; responder siempre la cobertura más frecuente" in text
     assert "acierta el 80,00\u202f%; la versión 1, entonces en producción, el 81,23\u202f%" in text
+    assert "la versión 2, entonces en producción, no puede responder: ValueError: it is" in text
     assert OTHER in text
     assert text.count(texts.REFUSED_VERSION.es) == 2
-    assert text.count(texts.PROMOTED.es) == 1
+    assert text.count(texts.PROMOTED.es) == 2
     assert f"http://127.0.0.1:5000/#/models/{MODEL_NAME}/versions/2" in text
 
 

@@ -47,7 +47,8 @@ def read_history(tracking_uri: str, timeout: float) -> list[VersionRecord]:
         records = [_record(version) for version in _versions(tracking_uri, timeout)]
     except (requests.RequestException, KeyError, TypeError, ValueError) as error:
         raise HistoryAway(str(error)) from error
-    return sorted(records, key=lambda record: record.registered, reverse=True)
+    # By number, as the clock of MLflow's machine may have been set back.
+    return sorted(records, key=lambda record: int(record.version), reverse=True)
 
 
 def _versions(tracking_uri: str, timeout: float) -> Iterator[dict[str, Any]]:

@@ -10,6 +10,7 @@ _BY_ACCURACY = re.compile(
     r"accuracy [\d.]+ is (?P<promoted>not )?higher than (?P<rival>[\d.]+) of "
     r"(?:version (?P<version>\S+) in Production|always answering the most frequent class), "
     r"on the same (?P<rows>\d+) test rows"
+    r"(?:; version (?P<silent>\S+) in Production can't answer: (?P<fault>.*))?"
 )
 
 
@@ -19,10 +20,13 @@ def verdict_reason(record: VersionRecord) -> str:
     if language() == "en" or found is None or record.accuracy is None:
         return record.reason
     phrase = texts.REASON_FIRST if found["version"] is None else texts.REASON_RIVAL
+    if found["silent"] is not None:
+        phrase = texts.REASON_SILENT
     return say(
         phrase,
         accuracy=percent(record.accuracy, 2),
         rival=percent(float(found["rival"]), 2),
-        version=found["version"],
+        version=found["version"] or found["silent"],
         rows=number(int(found["rows"])),
+        fault=found["fault"],
     )

@@ -308,6 +308,13 @@ REASON_RIVAL = Phrase(
     "right in {accuracy}; version {version}, in Production then, in {rival}; "
     "on the same {rows} test rows",
 )
+REASON_SILENT = Phrase(
+    "acierta el {accuracy}; responder siempre la cobertura más frecuente, el {rival}; "
+    "en las mismas {rows} filas de prueba; la versión {version}, entonces en producción, no puede "
+    "responder: {fault}",
+    "right in {accuracy}; always answering the most frequent cover, in {rival}; "
+    "on the same {rows} test rows; version {version}, in Production then, can't answer: {fault}",
+)
 MLFLOW_AWAY = Phrase(
     "MLflow no responde, así que la historia no se puede mostrar ahora; predecir no depende de "
     "él. Compruebe que está en marcha y recargue la página.",
