@@ -56,7 +56,7 @@ def test_every_container_is_confined(stack: Stack) -> None:
         assert "no-new-privileges:true" in host["SecurityOpt"], service
         assert host["Memory"] > 0, service
         assert host["PidsLimit"] > 0, service
-        assert all("size=" in options for options in (host["Tmpfs"] or {}).values()), service
+        assert all("size=" in options for options in host.get("Tmpfs", {}).values()), service
         assert not host["Privileged"]
 
 
