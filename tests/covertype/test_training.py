@@ -153,7 +153,7 @@ def test_a_warm_start_finds_what_a_cold_one_finds_in_fewer_iterations(data: Trai
     cold = train(build(LOGREG, parameters[1]), data, Library.SCIKIT_LEARN)
     assert chained[1].model[-1].n_iter_[0] < cold.model[-1].n_iter_[0]
     warm_loss, cold_loss = (one.evaluation.metrics["log_loss"] for one in (chained[1], cold))
-    assert warm_loss == pytest.approx(cold_loss, abs=2e-3)
+    assert warm_loss == pytest.approx(cold_loss, abs=5e-3)
     assert chained[0].model.get_params()["classifier__C"] == 1.0
 
 
