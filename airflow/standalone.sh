@@ -4,12 +4,14 @@
 set -euo pipefail
 
 airflow db migrate
-airflow pools set training "$TRAINING_SLOTS" "Tasks that train" &
-pool=$!
+for kind in forests regressions; do
+    airflow pools set "training_$kind" "$TRAINING_SLOTS" "Tasks that train $kind"
+done &
+pools=$!
 airflow api-server &
 airflow scheduler --skip-serve-logs &
 airflow dag-processor &
 
-wait "$pool"
+wait "$pools"
 # The first part to end ends this script, and with it the platform, which then names the log.
 wait -n

@@ -5,9 +5,9 @@ MLflow run of its own, all on the same snapshot, and the most accurate one is ke
 is then registered, and promoted if it beats the model in Production. If a candidate could not be
 trained, the best of the others is kept all the same, but the run ends as failed and names it.
 
-The tasks that hold a whole model share the slots of the pool `training`, which bounds the memory
-that they take together: a forest takes two, the regressions of a search one. Everything else has
-the default pool, so that nothing else waits for a model to be trained.
+The tasks that hold a whole model have pools, which bound the memory that they take together: one
+for forests and one for regressions, so that neither kind keeps the other waiting. Everything else
+has the default pool, so that nothing else waits for a model to be trained.
 """
 
 import os
@@ -20,7 +20,7 @@ from assets import TRAINING_DATA
 from covertype.searches import FOREST, LOGREG, LOGREG_GRID, Search
 
 
-def search_dag(dag_id: str, search: Search, *, promotes: bool, slots: int) -> None:
+def search_dag(dag_id: str, search: Search, *, promotes: bool, pool: str) -> None:
     """Define the DAG that runs a search."""
 
     @dag(
@@ -64,7 +64,7 @@ def search_dag(dag_id: str, search: Search, *, promotes: bool, slots: int) -> No
             search_id = f"{dag_id}/{dag_run.run_id}"
             return jobs.plan_search(search, params["candidates"], search_id, params["snapshot"])
 
-        @task(pool="training", pool_slots=slots, map_index_template="{{ name }}")
+        @task(pool=pool, map_index_template="{{ name }}")
         def train(batch: dict) -> list[str]:
             from covertype import jobs
 
@@ -80,7 +80,7 @@ def search_dag(dag_id: str, search: Search, *, promotes: bool, slots: int) -> No
 
             return jobs.choose_best([run for batch in runs for run in batch])
 
-        @task(pool="training", pool_slots=slots)
+        @task(pool=pool)
         def keep_best(run: str) -> None:
             from covertype import jobs
 
@@ -121,6 +121,6 @@ def search_dag(dag_id: str, search: Search, *, promotes: bool, slots: int) -> No
     run_search()
 
 
-search_dag("train_rf_model", FOREST, promotes=True, slots=2)
-search_dag("train_logreg_model", LOGREG, promotes=False, slots=1)
-search_dag("train_logreg_model2", LOGREG_GRID, promotes=False, slots=1)
+search_dag("train_rf_model", FOREST, promotes=True, pool="training_forests")
+search_dag("train_logreg_model", LOGREG, promotes=False, pool="training_regressions")
+search_dag("train_logreg_model2", LOGREG_GRID, promotes=False, pool="training_regressions")

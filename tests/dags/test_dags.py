@@ -204,22 +204,21 @@ def test_only_what_holds_a_whole_model_waits_for_a_slot_of_training(
     bag: DagBag, dag_id: str
 ) -> None:
     pools = {task.task_id: task.pool for task in bag.dags[dag_id].tasks}
-    training = {task for task, pool in pools.items() if pool == "training"}
+    training = {task for task, pool in pools.items() if pool != "default_pool"}
     assert training == {"train", "keep_best"} & set(pools)
-    assert set(pools.values()) <= {"training", "default_pool"}
 
 
-def test_one_forest_and_one_search_of_regressions_fit_the_pool_and_no_second_forest(
-    bag: DagBag,
-) -> None:
-    slots = {dag: bag.dags[dag].get_task("train").pool_slots for dag in SEARCHES}
-    assert slots == {dag: bag.dags[dag].get_task("keep_best").pool_slots for dag in SEARCHES}
-    pool = int(told("airflow")["TRAINING_SLOTS"])
-    forest = slots.pop("train_rf_model")
-    assert all(forest + regressions <= pool for regressions in slots.values())
-    assert 2 * forest > pool
+def test_one_forest_and_one_search_of_regressions_are_trained_at_once(bag: DagBag) -> None:
+    pools = {dag: bag.dags[dag].get_task("train").pool for dag in SEARCHES}
+    assert pools == {dag: bag.dags[dag].get_task("keep_best").pool for dag in SEARCHES}
+    assert pools["train_logreg_model"] == pools["train_logreg_model2"] != pools["train_rf_model"]
+    assert told("airflow")["TRAINING_SLOTS"] == "1"
 
 
 @pytest.mark.parametrize("script", ["init.sh", "standalone.sh"])
-def test_the_pool_of_training_is_made_wherever_airflow_starts(script: str) -> None:
-    assert "airflow pools set training" in (ROOT / "airflow" / script).read_text()
+def test_the_pools_of_training_are_made_wherever_airflow_starts(bag: DagBag, script: str) -> None:
+    text = (ROOT / "airflow" / script).read_text()
+    assert 'airflow pools set "training_$kind" "$TRAINING_SLOTS"' in text
+    for dag in SEARCHES:
+        kind = bag.dags[dag].get_task("train").pool.removeprefix("training_")
+        assert kind in text.partition("for kind in ")[2].partition(";")[0].split()
