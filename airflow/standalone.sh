@@ -4,9 +4,7 @@
 set -euo pipefail
 
 airflow db migrate
-for kind in forests regressions; do
-    airflow pools set "training_$kind" "$TRAINING_SLOTS" "Tasks that train $kind"
-done &
+"$(dirname "$0")/pools.sh" &
 pools=$!
 airflow api-server &
 airflow scheduler --skip-serve-logs &

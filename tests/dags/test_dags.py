@@ -217,8 +217,9 @@ def test_one_forest_and_one_search_of_regressions_are_trained_at_once(bag: DagBa
 
 @pytest.mark.parametrize("script", ["init.sh", "standalone.sh"])
 def test_the_pools_of_training_are_made_wherever_airflow_starts(bag: DagBag, script: str) -> None:
-    text = (ROOT / "airflow" / script).read_text()
-    assert 'airflow pools set "training_$kind" "$TRAINING_SLOTS"' in text
+    folder = ROOT / "airflow"
+    assert "/pools.sh" in (folder / script).read_text()
+    made = (folder / "pools.sh").read_text()
     for dag in SEARCHES:
-        kind = bag.dags[dag].get_task("train").pool.removeprefix("training_")
-        assert kind in text.partition("for kind in ")[2].partition(";")[0].split()
+        pool = bag.dags[dag].get_task("train").pool
+        assert f'"{pool}": {{"slots": $TRAINING_SLOTS' in made
