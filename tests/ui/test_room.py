@@ -1,5 +1,7 @@
 """Files of many people at once: each has room, or is told that there is none."""
 
+import threading
+
 import pytest
 
 from covertype.contract import FEATURE_NAMES
@@ -33,4 +35,20 @@ def test_a_file_that_is_no_table_takes_no_room() -> None:
     for _ in range(3):
         with pytest.raises(NotText):
             room.read(b"\0,,,,")
+    assert len(room.read(file_of(1))) == 1
+
+
+def test_a_table_that_is_let_go_while_room_is_taken_stops_nobody() -> None:
+    room = Room(CELLS)
+    held = [room.read(file_of(1))]
+
+    def let_go() -> None:
+        # As the garbage collector may, at any moment.
+        with room._lock:
+            held.clear()
+
+    thread = threading.Thread(target=let_go, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert not thread.is_alive()
     assert len(room.read(file_of(1))) == 1

@@ -20,7 +20,8 @@ class Room:
 
     def __init__(self, cells: int) -> None:
         self._free = cells
-        self._lock = threading.Lock()
+        # Reentrant, as a table may be let go at any moment, also while its thread holds the lock.
+        self._lock = threading.RLock()
 
     def read(self, content: bytes) -> Table:
         """Read a table if there is room for it.
