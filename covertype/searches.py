@@ -16,6 +16,13 @@ LIBRARY = "library"
 """Names the library that trains, a `Library`."""
 
 
+TREES_A_TASK = 100
+"""The trees of the forests that one task trains, unless a single forest has more."""
+
+_DEFAULT_TREES = 100
+"""scikit-learn's own."""
+
+
 class Library(StrEnum):
     """What fits a candidate. Either way the result is a plain scikit-learn model."""
 
@@ -40,13 +47,30 @@ class Search:
     def batches(self, candidates: Sequence[Parameters]) -> list[list[int]]:
         """Return which candidates, by number, are trained in one task, and in which order.
 
-        A forest has a task of its own. Logistic regressions share one: each starts from the
-        coefficients of the one before, from the strongest regularization to the weakest.
+        Forests that follow one another and have the same encoding share a task, up to
+        `TREES_A_TASK`: the start of a task takes longer than a small forest. Logistic regressions
+        share one: each starts from the coefficients of the one before, from the strongest
+        regularization to the weakest.
         """
-        numbers = range(len(candidates))
         if self.family == "forest":
-            return [[number] for number in numbers]
+            return _forest_batches(candidates)
+        numbers = range(len(candidates))
         return [sorted(numbers, key=lambda number: float(candidates[number].get("C", 1.0)))]
+
+
+def _forest_batches(candidates: Sequence[Parameters]) -> list[list[int]]:
+    batches: list[list[int]] = []
+    trees = 0
+    for number, parameters in enumerate(candidates):
+        own_trees = int(parameters.get("n_estimators", _DEFAULT_TREES))
+        same_encoding = number and parameters.get(ENCODING) == candidates[number - 1].get(ENCODING)
+        if same_encoding and trees + own_trees <= TREES_A_TASK:
+            batches[-1].append(number)
+            trees += own_trees
+        else:
+            batches.append([number])
+            trees = own_trees
+    return batches
 
 
 LOGREG = Search(

@@ -28,7 +28,7 @@ def test_two_announcements_during_a_training_lead_to_one_more_on_the_newest_data
     stack.wait_until_settled()
     before = stack.account()
     # Long enough for what follows.
-    candidates = [dict(candidate) for candidate in FOREST.candidates] * 2
+    candidates = [dict(candidate) for candidate in FOREST.candidates] * 4
     first = stack.start_dag("train_rf_model", candidates=candidates)
     wait_for("a training", lambda: stack.dag_runs()[first] == "running", 60)
     others = [stack.start_dag(dag) for dag in TRAININGS[1:]]

@@ -141,8 +141,24 @@ def test_regressions_are_fitted_from_the_strongest_regularization_to_the_weakest
     assert LOGREG.batches(candidates) == [[1, 2, 3, 0]]
 
 
-def test_every_forest_has_a_task_of_its_own() -> None:
-    assert FOREST.batches(FOREST.candidates) == [[number] for number in range(7)]
+def test_small_forests_of_one_encoding_share_a_task() -> None:
+    assert FOREST.batches(FOREST.candidates) == [[0], [1, 2, 3, 4], [5], [6]]
+
+
+@pytest.mark.parametrize(
+    ("candidates", "expected"),
+    [
+        ([], []),
+        ([{}, {}], [[0], [1]]),
+        ([{"n_estimators": 300}, {"n_estimators": 1}], [[0], [1]]),
+        ([{"n_estimators": 50}] * 5, [[0, 1], [2, 3], [4]]),
+        ([{"n_estimators": 9}, {"n_estimators": 9, ENCODING: "one-hot"}], [[0], [1]]),
+    ],
+)
+def test_a_task_of_forests_has_one_encoding_and_at_most_a_hundred_trees(
+    candidates: list[Parameters], expected: list[list[int]]
+) -> None:
+    assert FOREST.batches(candidates) == expected
 
 
 def test_a_warm_start_finds_what_a_cold_one_finds_in_fewer_iterations(data: TrainingSet) -> None:
