@@ -26,7 +26,7 @@ from covertype.contract import FEATURE_NAMES, QUANTITY_NAMES
 from covertype.registry import to_production
 from covertype.searches import FOREST
 from covertype.versions import MODEL_NAME
-from tools.processes import told
+from tools.processes import shared_env
 
 ROOT = Path(__file__).parents[1]
 _DATA = ROOT / "data-api" / "covertype.parquet"
@@ -172,7 +172,7 @@ def production() -> Iterator[Production]:
         folder = Path(made)
         with registry(folder) as address:
             print(f"Training {MODEL}", flush=True)
-            version, following = told_by("benchmarks.versions", address)
+            version, following = output_of("benchmarks.versions", address)
             mlflow.set_tracking_uri(address)
             to_production(version)
             model = mlflow.artifacts.download_artifacts(
@@ -192,7 +192,7 @@ def production() -> Iterator[Production]:
 @contextmanager
 def registry(folder: Path) -> Iterator[str]:
     """Run an MLflow server over a folder, artifacts in its `artifacts/`; yields its address."""
-    os.environ.update(told("mlflow"))
+    os.environ.update(shared_env("mlflow"))
     command = ["mlflow", "server", "--workers", "1", "--host", "127.0.0.1", "--port", "{port}"]
     stores = [
         *("--backend-store-uri", f"sqlite:///{folder}/mlflow.db"),
@@ -204,7 +204,7 @@ def registry(folder: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{started.port}"
 
 
-def told_by(module: str, *arguments: str) -> Any:
+def output_of(module: str, *arguments: str) -> Any:
     """Run a module as a process of its own; return what its last line says, which is JSON.
 
     Raises

@@ -12,7 +12,7 @@ from typing import Any
 import requests
 
 from benchmarks.alone import best
-from benchmarks.platform import Server, as_sent, ask, observations, production, server, told_by
+from benchmarks.platform import Server, as_sent, ask, observations, output_of, production, server
 from benchmarks.serving_page import Batch, Measured, Serving, write
 from benchmarks.swap import swap
 from covertype.contract import FEATURE_NAMES
@@ -40,7 +40,7 @@ def measure(name: str, started: Server, path: str, bodies: Path) -> Measured:
 
 def batches(started: Server, model: Path) -> list[Batch]:
     """Time batches through the service, whole way, and scikit-learn's predict alone on them."""
-    alone = told_by("benchmarks.alone", str(model), *map(str, BATCHES))
+    alone = output_of("benchmarks.alone", str(model), *map(str, BATCHES))
     measured = []
     for count, seconds in zip(BATCHES, alone, strict=True):
         rows = observations(count)[list(FEATURE_NAMES)]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import preprocessing, report, training_page
-from benchmarks.platform import ROWS, observations, registry, row_count, told_by
+from benchmarks.platform import ROWS, observations, output_of, registry, row_count
 from benchmarks.training_page import AllRows, Measured, Recipes
 from benchmarks.ways import READING, Fit, Outcome
 from covertype.searches import FOREST
@@ -35,7 +35,7 @@ class Course:
     def run(self, way: str, title: str | None = None) -> Measured:
         """Run one way in a process of its own."""
         before = self._stored_bytes()
-        said = told_by("benchmarks.ways", way, str(self.datasets.root), self.snapshot, self.uri)
+        said = output_of("benchmarks.ways", way, str(self.datasets.root), self.snapshot, self.uri)
         outcome = Outcome(said["seconds"], said["peak_mb"], [Fit(**each) for each in said["fits"]])
         measured = Measured(title or way, outcome, self._stored_bytes() - before)
         print(f"  {measured}", flush=True)

@@ -21,7 +21,7 @@ def main() -> None:
         if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
             raise
         region = client.meta.region_name
-        # Amazon wants to be told every region but its first one, which it refuses to be told.
+        # Amazon requires every region except its first one, which it refuses.
         elsewhere = {"CreateBucketConfiguration": {"LocationConstraint": region}}
         client.create_bucket(Bucket=bucket, **({} if region == "us-east-1" else elsewhere))
         print(f"Bucket {bucket} made")

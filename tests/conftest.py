@@ -13,7 +13,7 @@ import pytest
 import requests
 from hypothesis import settings
 
-from tools.processes import told
+from tools.processes import shared_env
 
 # A shared machine stalls at times; a slow example is no wrong one.
 settings.register_profile("platform", deadline=None)
@@ -60,7 +60,7 @@ def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         *("--backend-store-uri", f"sqlite:///{folder}/mlflow.db"),
         *("--artifacts-destination", str(folder / "artifacts")),
     ]
-    environment = os.environ | told("mlflow")
+    environment = os.environ | shared_env("mlflow")
     with (
         (folder / "log").open("wb") as log,
         subprocess.Popen(

@@ -55,7 +55,7 @@ def docker(
     return done.stdout
 
 
-def settled() -> dict[str, Any]:
+def compose_config() -> dict[str, Any]:
     """Return the compose file with every variable filled in."""
     config: dict[str, Any] = json.loads(docker("compose", "config", "--format", "json"))
     return config
@@ -63,7 +63,7 @@ def settled() -> dict[str, Any]:
 
 def project() -> str:
     """Return the name of this platform; another COMPOSE_PROJECT_NAME is another platform."""
-    return str(settled()["name"])
+    return str(compose_config()["name"])
 
 
 def label() -> str:

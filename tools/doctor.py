@@ -17,12 +17,12 @@ from tools.containers import (
     MANUAL,
     SETTINGS,
     DockerFailed,
+    compose_config,
     docker,
     environment_of,
     inspect_all,
     label,
     service_of,
-    settled,
 )
 from tools.passwords import LOOPBACK, defaults_in_use, is_loopback, read_variables, refusal
 
@@ -70,7 +70,7 @@ class Platform:
 
     @classmethod
     def read(cls) -> "Platform":
-        return cls(settled()["services"], inspect_all(label()))
+        return cls(compose_config()["services"], inspect_all(label()))
 
     @property
     def asked(self) -> dict[str, str]:

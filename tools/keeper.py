@@ -65,11 +65,11 @@ class Keeper:
             events = self._events()
             try:
                 # After the stream has begun, so that nothing falls between the two.
-                if not self._look_over():
+                if not self._check_all():
                     log.info("The platform is down: nothing to keep")
                     return
                 for line in events.stdout or ():
-                    self._heed(json.loads(line))
+                    self._handle(json.loads(line))
                     if '"destroy"' in line and not inspect_all(self._label):
                         break
             except DockerFailed as error:
@@ -86,29 +86,31 @@ class Keeper:
         command = ["docker", "events", "--format", "{{json .}}", *flags]
         return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
-    def _look_over(self) -> bool:
+    def _check_all(self) -> bool:
         """Bring back what is down already; return whether there is anything to keep."""
         containers = inspect_all(self._label)
         for container in containers:
             state = container["State"]
             if state["Status"] == "exited" and state["ExitCode"] == _KILLED:
-                self._bring_back(container["Id"], service_of(container), "start", "is down, killed")
+                self._restart_later(
+                    container["Id"], service_of(container), "start", "is down, killed"
+                )
             elif state.get("Health", {}).get("Status") == "unhealthy":
                 self._suspect(container["Id"], service_of(container))
         return bool(containers)
 
-    def _heed(self, event: Mapping[str, Any]) -> None:
+    def _handle(self, event: Mapping[str, Any]) -> None:
         container = event["Actor"]["ID"]
         service = event["Actor"]["Attributes"].get(SERVICE_LABEL, container[:12])
         match event["Action"]:
             case "stop":
                 self._stopped[container] = time.monotonic()
             case "die":
-                _later(_SETTLING_SECONDS, self._see_after, container, service)
+                _later(_SETTLING_SECONDS, self._restart_if_killed, container, service)
             case "health_status: unhealthy":
                 self._suspect(container, service)
 
-    def _see_after(self, container: str, service: str) -> None:
+    def _restart_if_killed(self, container: str, service: str) -> None:
         """Bring back a container that died and was not stopped by anyone."""
         with contextlib.suppress(DockerFailed):
             state, code = docker(
@@ -116,7 +118,7 @@ class Keeper:
             ).split()
             stopped = time.monotonic() - self._stopped.get(container, -1e9) < 2 * _SETTLING_SECONDS
             if state == "exited" and int(code) == _KILLED and not stopped:
-                self._bring_back(container, service, "start", "was killed")
+                self._restart_later(container, service, "start", "was killed")
 
     def _suspect(self, container: str, service: str) -> None:
         """Take note of a container that is not healthy, and see later if it still is not."""
@@ -134,10 +136,10 @@ class Keeper:
                     _later(_LOOK_SECONDS, self._judge, container, service)
                     return
                 reason = f"has not been healthy for {seconds:.0f} s"
-                self._bring_back(container, service, "restart", reason)
+                self._restart_later(container, service, "restart", reason)
         del self._unhealthy_since[container]
 
-    def _bring_back(self, container: str, service: str, action: str, reason: str) -> None:
+    def _restart_later(self, container: str, service: str, action: str, reason: str) -> None:
         now = time.monotonic()
         recent = [at for at in self._starts.get(container, []) if now - at < _CALM_SECONDS]
         if len(recent) >= _MOST_STARTS:

@@ -180,8 +180,8 @@ class Processes:
         airflow, mlflow = self.state / "airflow", self.address("mlflow")
         return {
             **os.environ,
-            **told("airflow"),
-            **told("mlflow"),
+            **shared_env("airflow"),
+            **shared_env("mlflow"),
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
             "PYTHONUNBUFFERED": "1",
@@ -221,8 +221,8 @@ def _private(path: Path, make: Callable[[], str]) -> str:
     return path.read_text()
 
 
-def told(program: str) -> dict[str, str]:
-    """Return what a program is told in containers too."""
+def shared_env(program: str) -> dict[str, str]:
+    """Return the environment that a program shares with its container."""
     values = dotenv_values(ROOT / program / f"{program}.env")
     return {name: value for name, value in values.items() if value is not None}
 

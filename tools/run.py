@@ -33,7 +33,7 @@ def main() -> int:
             # First, so that nothing is taken from a platform that is running.
             processes.check_ports()
             shutil.rmtree(state, ignore_errors=True)
-        return _Run(processes, smoke=arguments.smoke).carry_out()
+        return _Run(processes, smoke=arguments.smoke).run()
     except CannotStart as reason:
         print(reason, file=sys.stderr)
         return 1
@@ -47,7 +47,7 @@ class _Run:
         self._failure: str | None = None
         self._predicted = False
 
-    def carry_out(self) -> int:
+    def run(self) -> int:
         narrator = threading.Thread(target=self._narrate)
         self._processes.on_start(narrator.start)
         self._processes.run()

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from tools import keeper
-from tools.containers import MANUAL, SETTINGS, DockerFailed, docker, settled
+from tools.containers import MANUAL, SETTINGS, DockerFailed, compose_config, docker
 from tools.passwords import ADDRESSES, LOOPBACK, SECRETS, defaults_in_use, read_variables
 
 _PENDING = SETTINGS.with_name(".env.new")
@@ -77,7 +77,7 @@ def _write(file: Path, lines: Sequence[str]) -> None:
 
 
 def _tell_databases(old: Mapping[str, str], new: Mapping[str, str]) -> None:
-    services = settled()["services"]
+    services = compose_config()["services"]
     volumes = _existing_volumes()
     changed = {
         "postgres": new.keys() & _KEPT_BY_POSTGRES if "postgres_data" in volumes else set(),
@@ -97,7 +97,7 @@ def _tell_databases(old: Mapping[str, str], new: Mapping[str, str]) -> None:
 
 
 def _existing_volumes() -> set[str]:
-    label = f"com.docker.compose.project={settled()['name']}"
+    label = f"com.docker.compose.project={compose_config()['name']}"
     listed = docker("volume", "ls", "--filter", f"label={label}", "--format", "{{json .}}")
     return {
         dict(pair.split("=", 1) for pair in json.loads(line)["Labels"].split(",") if "=" in pair)[

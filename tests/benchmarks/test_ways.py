@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchmarks.platform import told_by
+from benchmarks.platform import output_of
 from benchmarks.ways import FORMER_FORESTS, NEW_FORESTS, READING, WAYS
 from covertype.searches import LOGREG
 from covertype.storage import Datasets
@@ -27,7 +27,7 @@ def test_a_way_tells_what_it_needed_and_made(
     way: str, fits: int, datasets: Datasets, mlflow_server: str
 ) -> None:
     (snapshot,) = datasets.snapshot_names()
-    said = told_by("benchmarks.ways", way, str(datasets.root), snapshot, mlflow_server)
+    said = output_of("benchmarks.ways", way, str(datasets.root), snapshot, mlflow_server)
     assert len(said["fits"]) == fits
     assert said["peak_mb"] > 50
     for fit in said["fits"]:
@@ -44,4 +44,4 @@ def test_the_recipes_have_as_many_candidates() -> None:
 
 def test_a_module_that_fails_says_why(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="invalid choice: 'none'"):
-        told_by("benchmarks.ways", "none", str(tmp_path), "x", "http://127.0.0.1:9")
+        output_of("benchmarks.ways", "none", str(tmp_path), "x", "http://127.0.0.1:9")

@@ -19,7 +19,7 @@ from covertype.storage import Datasets, Snapshot
 from covertype.tracking import Batch, Candidate
 from covertype.training import TrainingSet
 from covertype.versions import ALIAS, MODEL_NAME
-from tools.processes import told
+from tools.processes import shared_env
 
 WEAK = {"n_estimators": 2, "max_depth": 1}
 FAIR = {"n_estimators": 5, "max_depth": 6}
@@ -44,7 +44,7 @@ def environment(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_server)
     monkeypatch.setenv("DATASETS_URL", str(datasets.root))
     monkeypatch.setenv("MODELS_DIR", str(tmp_path / "models"))
-    for name, value in told("mlflow").items():
+    for name, value in shared_env("mlflow").items():
         monkeypatch.setenv(name, value)
     mlflow.set_tracking_uri(mlflow_server)
 

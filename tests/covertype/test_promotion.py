@@ -36,7 +36,7 @@ from covertype.versions import (
     VERDICT,
 )
 from tests.conftest import free_port
-from tools.processes import told
+from tools.processes import shared_env
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*integer column:UserWarning"),
@@ -56,7 +56,7 @@ def data(real_rows: pd.DataFrame) -> TrainingSet:
 @pytest.fixture(scope="module", autouse=True)
 def server(mlflow_server: str) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in told("mlflow").items():
+        for name, value in shared_env("mlflow").items():
             patch.setenv(name, value)
         mlflow.set_tracking_uri(mlflow_server)
         mlflow.set_experiment("promotion")

@@ -15,7 +15,7 @@ from assets import RAW_DATA, TRAINING_DATA
 from covertype import jobs
 from covertype.contract import GROUPS
 from covertype.searches import FOREST, LOGREG, LOGREG_GRID, Search
-from tools.processes import told
+from tools.processes import shared_env
 
 ROOT = Path(__file__).parents[2]
 DAGS = ROOT / "airflow" / "dags"
@@ -212,7 +212,7 @@ def test_one_forest_and_one_search_of_regressions_are_trained_at_once(bag: DagBa
     pools = {dag: bag.dags[dag].get_task("train").pool for dag in SEARCHES}
     assert pools == {dag: bag.dags[dag].get_task("keep_best").pool for dag in SEARCHES}
     assert pools["train_logreg_model"] == pools["train_logreg_model2"] != pools["train_rf_model"]
-    assert told("airflow")["TRAINING_SLOTS"] == "1"
+    assert shared_env("airflow")["TRAINING_SLOTS"] == "1"
 
 
 @pytest.mark.parametrize("script", ["init.sh", "standalone.sh"])

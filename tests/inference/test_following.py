@@ -29,7 +29,7 @@ from covertype.training import TrainingSet
 from covertype.versions import MODEL_NAME
 from tests.inference.conftest import make_forest
 from tests.load import Load
-from tools.processes import told
+from tools.processes import shared_env
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*integer column:UserWarning"),
@@ -58,7 +58,7 @@ class Registry:
         self.models: dict[str, Pipeline] = {}
 
     def start(self) -> None:
-        environment = os.environ | told("mlflow")
+        environment = os.environ | shared_env("mlflow")
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._command, stdout=log, stderr=log, env=environment, start_new_session=True
@@ -161,7 +161,7 @@ def registry(
     tmp_path_factory: pytest.TempPathFactory, free_ports: Iterator[int], data: TrainingSet
 ) -> Iterator[Registry]:
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in told("mlflow").items():
+        for name, value in shared_env("mlflow").items():
             patch.setenv(name, value)
         registry = Registry(tmp_path_factory.mktemp("registry"), next(free_ports))
         registry.start()

@@ -55,8 +55,8 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 def test_a_container_that_hangs_is_restarted_after_two_minutes(machine: Machine) -> None:
     watching = Keeper("label")
-    watching._heed(UNHEALTHY)
-    watching._heed(UNHEALTHY)
+    watching._handle(UNHEALTHY)
+    watching._handle(UNHEALTHY)
     machine.run_until(119)
     assert machine.restarts == []
     machine.run_until(300)
@@ -65,14 +65,14 @@ def test_a_container_that_hangs_is_restarted_after_two_minutes(machine: Machine)
 
 def test_a_container_that_becomes_healthy_by_itself_is_left_alone(machine: Machine) -> None:
     machine.healthy_at = 100
-    Keeper("label")._heed(UNHEALTHY)
+    Keeper("label")._handle(UNHEALTHY)
     machine.run_until(3600)
     assert machine.restarts == []
 
 
 def test_a_busy_container_is_given_a_quarter_of_an_hour(machine: Machine) -> None:
     machine.cpu = 95
-    Keeper("label")._heed(UNHEALTHY)
+    Keeper("label")._handle(UNHEALTHY)
     machine.run_until(899)
     assert machine.restarts == []
     machine.run_until(1000)
@@ -81,7 +81,7 @@ def test_a_busy_container_is_given_a_quarter_of_an_hour(machine: Machine) -> Non
 
 def test_a_busy_container_that_hangs_in_the_end_is_restarted(machine: Machine) -> None:
     machine.cpu = 95
-    Keeper("label")._heed(UNHEALTHY)
+    Keeper("label")._handle(UNHEALTHY)
     machine.run_until(200)
     machine.cpu = 0
     machine.run_until(240)
@@ -94,7 +94,7 @@ def test_pauses_grow_and_after_ten_starts_in_an_hour_a_person_is_needed(
     watching = Keeper("label")
     for second in range(0, 3600, 180):
         machine.run_until(second)
-        watching._heed(UNHEALTHY)
+        watching._handle(UNHEALTHY)
     machine.run_until(4000)
     assert len(machine.restarts) == 10
     assert "was brought back 10 times within an hour: it is left as it is" in caplog.text
