@@ -7,6 +7,8 @@ that is up to date. MLflow itself would refuse an older one, or change it withou
 """
 
 import os
+import shutil
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -33,7 +35,14 @@ def main() -> None:
         print("MLflow's database is empty: making its tables")
         utils._initialize_tables(engine)
         return
-    backup = back_up(engine, Path(sys.argv[1]), present or "unfinished")
+    folder = Path(sys.argv[1])
+    try:
+        backup = back_up(engine, folder, present or "unfinished")
+    except (OSError, sqlite3.OperationalError) as error:
+        sys.exit(
+            f"MLflow's database could not be backed up, so it is as it was and not upgraded: "
+            f"{error}. {_room(folder)} Put it right, then start again."
+        )
     print(f"MLflow's database has the schema {present}: it is kept as {backup}", flush=True)
     try:
         # The first step makes what a first start that was cut short has not made yet.
@@ -42,6 +51,12 @@ def main() -> None:
         print(f"The upgrade failed. docs/compose.md tells how to restore {backup}", flush=True)
         raise
     print(f"MLflow's database is upgraded to the schema {newest}, of MLflow {VERSION}")
+
+
+def _room(folder: Path) -> str:
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    usage = shutil.disk_usage(there)
+    return f"The disk of {folder} has {usage.free / 1e6:.1f} of {usage.total / 1e6:.1f} MB free."
 
 
 if __name__ == "__main__":
