@@ -211,7 +211,7 @@ def compile_walk(compiled: Path) -> Callable[..., None]:
         walk = numba.njit(signature, nogil=True, cache=True)(_walk)
     except (OSError, RuntimeError) as error:
         # A disk that is full or read-only; Numba's own error is of the second kind.
-        log.warning("The compiled code is for this process alone: %s (%s)", error, compiled)
+        log.warning("The compiled code can't be kept in %s: %s", compiled, error)
         walk = numba.njit(signature, nogil=True)(_walk)
     return walk
 

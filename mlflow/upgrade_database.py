@@ -7,7 +7,6 @@ that is up to date. MLflow itself would refuse an older one, or change it withou
 """
 
 import os
-import shutil
 import sqlite3
 import sys
 from pathlib import Path
@@ -41,7 +40,7 @@ def main() -> None:
     except (OSError, sqlite3.OperationalError) as error:
         sys.exit(
             f"MLflow's database could not be backed up, so it is as it was and not upgraded: "
-            f"{error}. {_room(folder)} Put it right, then start again."
+            f"{error}. {_state(folder)} Put it right, then start again."
         )
     print(f"MLflow's database has the schema {present}: it is kept as {backup}", flush=True)
     try:
@@ -53,10 +52,13 @@ def main() -> None:
     print(f"MLflow's database is upgraded to the schema {newest}, of MLflow {VERSION}")
 
 
-def _room(folder: Path) -> str:
+def _state(folder: Path) -> str:
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    usage = shutil.disk_usage(there)
-    return f"The disk of {folder} has {usage.free / 1e6:.1f} of {usage.total / 1e6:.1f} MB free."
+    disk = os.statvfs(there)
+    if disk.f_flag & os.ST_RDONLY:
+        return f"The disk of {folder} is read-only."
+    free, total = (blocks * disk.f_frsize / 1e6 for blocks in (disk.f_bavail, disk.f_blocks))
+    return f"The disk of {folder} has {free:.1f} of {total:.1f} MB free."
 
 
 if __name__ == "__main__":
