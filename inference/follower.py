@@ -27,6 +27,7 @@ from requests import RequestException
 
 from covertype.models import GOLDEN_PROBABILITIES, GOLDEN_ROWS, MODEL_FILE, TRAINING_RANGES
 from covertype.registry import MODEL_NAME, STAGE, production_version
+from covertype.storage import DiskRefuses
 from inference.cards import Card, Refusal, RegistryReport, iso, now, write
 from inference.log import log_to_stderr
 from inference.predictors import NotFlattened, prove_equal, save_arrays
@@ -156,7 +157,8 @@ class Follower:
             again_at = time.monotonic() + pause
             reason = _first_line(error)
             if _DISK_IS_FULL in reason:
-                reason += f" for {self.store.root}"
+                # MLflow's client wraps what the system said.
+                reason = str(DiskRefuses.of(self.store.root, errno.ENOSPC))
             self._unfetched = {key: _Unfetched(reason, pause, again_at)}
             return
         self._unfetched = {}

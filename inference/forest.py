@@ -13,6 +13,7 @@ walks the forests of each. The weights of derived columns are those of the logge
 `make bench-serving` measures what it gives beside scikit-learn itself.
 """
 
+import logging
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +30,8 @@ from numba import types
 from covertype.contract import CATEGORIES, CLASSES, QUANTITIES
 from covertype.forests import StoredForest
 from inference.codes import WIDTH, Codes
+
+log = logging.getLogger(__name__)
 
 _FOLDER = "forest-2"
 """Where a version's arrays are kept; the number changes with their layout."""
@@ -203,7 +206,13 @@ def compile_walk(compiled: Path) -> Callable[..., None]:
     )
     counts = (types.int64, types.int64)
     signature = types.void(codes, nodes, leaves, weights, *counts, types.float64[:, ::1])
-    walk: Callable[..., None] = numba.njit(signature, nogil=True, cache=True)(_walk)
+    walk: Callable[..., None]
+    try:
+        walk = numba.njit(signature, nogil=True, cache=True)(_walk)
+    except (OSError, RuntimeError) as error:
+        # A disk that is full or read-only; Numba's own error is of the second kind.
+        log.warning("The compiled code can't be kept in %s: %s", compiled, error)
+        walk = numba.njit(signature, nogil=True)(_walk)
     return walk
 
 

@@ -14,6 +14,7 @@ from covertype.storage import Datasets
 from inference.codes import Codes, Row
 from inference.errors import Busy, NoModel
 from inference.metrics import PREDICTIONS, forget_worker
+from inference.prediction_files import PredictionFiles
 from inference.prediction_log import PredictionLog
 from inference.serving import ServedModel, Serving
 from inference.settings import ServingSettings
@@ -34,7 +35,12 @@ class Service:
         self.settings = settings
         self.serving = Serving(ModelStore(settings.model_cache_dir))
         self._log = (
-            PredictionLog(Datasets(settings.datasets_url), settings.prediction_log_seconds)
+            PredictionLog(
+                PredictionFiles(
+                    Datasets(settings.datasets_url), settings.prediction_log_max_mb_per_day
+                ),
+                settings.prediction_log_seconds,
+            )
             if settings.prediction_log
             else None
         )

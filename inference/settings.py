@@ -26,6 +26,9 @@ class ServingSettings(Settings):
     prediction_log_seconds: Annotated[float, Field(gt=0, le=3600)] = 10
     """Pause between two writes of answered predictions: what a kill may lose at most."""
 
+    prediction_log_max_mb_per_day: Annotated[int, Field(ge=1)] = 500
+    """Megabytes that the files of a day, UTC, may hold, of all workers; the rest is lost."""
+
     max_body_bytes: Annotated[int, Field(ge=1_000)] = 32_000_000
     """The longest body of a batch; that of one prediction may have 64 kB."""
 

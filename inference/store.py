@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from covertype.storage import replacing
+from covertype.storage import naming_disk, replacing
 from inference.cards import RegistryReport, write
 
 CARD_FILE = "card.json"
@@ -61,9 +61,14 @@ class ModelStore:
         """Yield an empty folder; on a clean exit it is the version's, and the current one."""
         for left in self._versions.glob(".incoming-*"):
             shutil.rmtree(left, ignore_errors=True)
-        with tempfile.TemporaryDirectory(
-            dir=self._versions, prefix=".incoming-", ignore_cleanup_errors=True
-        ) as made:
+        with (
+            naming_disk(self._versions),
+            tempfile.TemporaryDirectory(
+                dir=self._versions, prefix=".incoming-", ignore_cleanup_errors=True
+            ) as made,
+            # Within, too: the removal frees the room that was short.
+            naming_disk(self._versions),
+        ):
             part = Path(made) / name
             part.mkdir()
             yield part

@@ -7,6 +7,7 @@ that is up to date. MLflow itself would refuse an older one, or change it withou
 """
 
 import os
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -33,7 +34,14 @@ def main() -> None:
         print("MLflow's database is empty: making its tables")
         utils._initialize_tables(engine)
         return
-    backup = back_up(engine, Path(sys.argv[1]), present or "unfinished")
+    folder = Path(sys.argv[1])
+    try:
+        backup = back_up(engine, folder, present or "unfinished")
+    except (OSError, sqlite3.OperationalError) as error:
+        sys.exit(
+            f"MLflow's database could not be backed up, so it is as it was and not upgraded: "
+            f"{error}. {_state(folder)} Put it right, then start again."
+        )
     print(f"MLflow's database has the schema {present}: it is kept as {backup}", flush=True)
     try:
         # The first step makes what a first start that was cut short has not made yet.
@@ -42,6 +50,15 @@ def main() -> None:
         print(f"The upgrade failed. docs/compose.md tells how to restore {backup}", flush=True)
         raise
     print(f"MLflow's database is upgraded to the schema {newest}, of MLflow {VERSION}")
+
+
+def _state(folder: Path) -> str:
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    disk = os.statvfs(there)
+    if disk.f_flag & os.ST_RDONLY:
+        return f"The disk of {folder} is read-only."
+    free, total = (blocks * disk.f_frsize / 1e6 for blocks in (disk.f_bavail, disk.f_blocks))
+    return f"The disk of {folder} has {free:.1f} of {total:.1f} MB free."
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from covertype.storage import replacing
 from tools import keeper
 from tools.containers import MANUAL, SETTINGS, DockerFailed, compose_config, docker
 from tools.passwords import ADDRESSES, LOOPBACK, SECRETS, defaults_in_use, read_variables
@@ -41,17 +42,17 @@ def main(rotated: Iterable[str] = ()) -> int:
         print("No default is in use: nothing to replace. ROTATE=1 replaces those in use.")
         return 0
     new = {name: pending.get(name) or SECRETS[name]() for name in replaced}
-    _write(_PENDING, _lines(new))
     try:
+        _write(_PENDING, _lines(new))
         _tell_databases(read_variables(MANUAL) | os.environ | current, new)
-    except DockerFailed as error:
+        _write(SETTINGS, [*_lines_of_others(new), *_lines(new)])
+    except (DockerFailed, OSError) as error:
         print(
-            f"The databases could not be given their new passwords:\n{error}\n"
+            f"The new passwords are not in place:\n{error}\n"
             f".env is as it was. Put it right, then run `make secrets` again: it goes on.",
             file=sys.stderr,
         )
         return 1
-    _write(SETTINGS, [*_lines_of_others(new), *_lines(new)])
     _PENDING.unlink()
     print(f"Replaced in .env, which only you can read: {', '.join(replaced)}.")
     print("`make up` starts the platform with them.")
@@ -69,11 +70,8 @@ def _lines_of_others(new: Mapping[str, str]) -> list[str]:
 
 def _write(file: Path, lines: Sequence[str]) -> None:
     """Write a file that its owner alone can read, whole or not at all."""
-    part = file.with_name(f"{file.name}.part")
-    part.touch(mode=0o600)
-    part.chmod(0o600)
-    part.write_text("\n".join(lines) + "\n")
-    part.replace(file)
+    with replacing(file, mode=0o600) as part:
+        part.write_text("\n".join(lines) + "\n")
 
 
 def _tell_databases(old: Mapping[str, str], new: Mapping[str, str]) -> None:

@@ -1,6 +1,6 @@
 """Files under the datasets root: every write is whole or absent, every name is stated here."""
 
-from covertype.storage.atomic import Busy, replacing
+from covertype.storage.atomic import Busy, DiskRefuses, naming_disk, replacing
 from covertype.storage.datasets import Datasets
 from covertype.storage.processed import Damaged, Processed
 from covertype.storage.raw import WIDTH_RULE, RawFile
@@ -11,8 +11,10 @@ __all__ = [
     "Busy",
     "Damaged",
     "Datasets",
+    "DiskRefuses",
     "Processed",
     "RawFile",
     "Snapshot",
+    "naming_disk",
     "replacing",
 ]

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 
-from covertype.storage.atomic import locked, sync_folder
+from covertype.storage.atomic import locked, naming_disk, sync_folder
 
 _TAIL = 4096
 
@@ -65,7 +65,7 @@ class Arrivals:
 
     def append(self, names: Iterable[str]) -> None:
         """Add names at the end; the caller holds the lock."""
-        with self.path.open("a+b") as file:
+        with naming_disk(self.path.parent), self.path.open("a+b") as file:
             file.writelines(_chain(_cut_half_line(file.fileno()), names))
             file.flush()
             os.fsync(file.fileno())

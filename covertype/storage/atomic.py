@@ -1,7 +1,9 @@
 """Atomic writes, and locks between processes."""
 
+import errno
 import fcntl
 import os
+import shutil
 import socket
 import tempfile
 import time
@@ -11,41 +13,95 @@ from pathlib import Path
 
 _WAIT_SECONDS = 300
 _PAUSE_SECONDS = 0.02
+_MB = 1_000_000
+_FULL_BELOW = 65_536
+"""Bytes that a disk may have left though it is full."""
 
 
 class Busy(TimeoutError):
     """Another process holds a lock; the message names the lock's file and the process."""
 
 
+class DiskRefuses(OSError):
+    """A disk is full or read-only; the message names its folder, its room and the remedy."""
+
+    @classmethod
+    def of(cls, folder: Path, code: int) -> "DiskRefuses":
+        """Return the error of the disk of a folder, for ENOSPC, EDQUOT or EROFS."""
+        usage = _usage(folder)
+        room = f"{usage.free / _MB:.1f} of {usage.total / _MB:.1f} MB are free"
+        what, remedy = {
+            errno.ENOSPC: (f"is full ({room})", "free some room there"),
+            errno.EDQUOT: (f"gives this user no more room ({room})", "raise the quota"),
+            errno.EROFS: ("is read-only", "make it writable"),
+        }[code]
+        message = f"the disk of {folder} {what}: {remedy}, then try again; what it holds is whole"
+        return cls(code, message)
+
+
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def naming_disk(folder: Path) -> Iterator[None]:
+    """Raise `DiskRefuses` for what the disk of a folder is the cause of.
+
+    In a system's own words that would be "No space left on device", without a name.
+    """
+    try:
+        yield
+    except DiskRefuses:
+        raise
+    except OSError as error:
+        code = error.errno
+        if type(error) is OSError and code is None and _usage(folder).free < _FULL_BELOW:
+            # NumPy tells only how much of an array it wrote.
+            code = errno.ENOSPC
+        if code in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            raise DiskRefuses.of(folder, code) from error
+        raise
+
+
+def _usage(folder: Path) -> "shutil._ntuple_diskusage":
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    return shutil.disk_usage(there)
+
+
+@contextmanager
+def replacing(path: Path, mode: int = 0o644) -> Iterator[Path]:
     """Yield a hidden path beside `path`; on a clean exit it takes the place of `path`.
 
-    Readers see the former file or the whole new one. On an error the former stays as it was.
+    Readers see the former file or the whole new one. On an error the former stays as it was. Until
+    it has its place, its owner alone may read it; then `mode` is in force.
+
+    Raises
+    ------
+    DiskRefuses
+        If the disk is full or read-only.
     """
     with staging(path) as temporary:
         yield temporary
-        commit(temporary, path)
+        commit(temporary, path, mode)
 
 
 @contextmanager
 def staging(path: Path) -> Iterator[Path]:
     """Yield a hidden path beside `path`, for `commit`; what is left there is removed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(descriptor)
+    with naming_disk(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        os.close(descriptor)
     temporary = Path(name)
     try:
-        yield temporary
+        # Before the removal: it frees the room that was short.
+        with naming_disk(path.parent):
+            yield temporary
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def commit(temporary: Path, path: Path) -> None:
+def commit(temporary: Path, path: Path, mode: int = 0o644) -> None:
     """Put a written file in the place of `path`, in a way that survives a power failure."""
     with temporary.open("rb+") as written:
         os.fsync(written.fileno())
-    temporary.chmod(0o644)
+    temporary.chmod(mode)
     temporary.replace(path)
     sync_folder(path.parent)
 
@@ -67,9 +123,14 @@ def locked(path: Path, seconds: float = _WAIT_SECONDS) -> Iterator[None]:
     ------
     Busy
         If another process holds it for longer than `seconds`.
+    DiskRefuses
+        If the disk is full or read-only.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as file:
+    with naming_disk(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Without a buffer, which would be written once more, and fail once more, at the end.
+        file = path.open("ab+", buffering=0)
+    with file:
         deadline = time.monotonic() + seconds
         while True:
             try:
@@ -82,7 +143,7 @@ def locked(path: Path, seconds: float = _WAIT_SECONDS) -> Iterator[None]:
                         "wait until that process is done, or end it"
                     ) from None
                 time.sleep(_PAUSE_SECONDS)
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()}")
-        file.flush()
+        with naming_disk(path.parent):
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {socket.gethostname()}".encode())
         yield

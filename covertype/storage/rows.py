@@ -24,7 +24,8 @@ NO_ROWS: Codes = np.empty((0, len(COLUMNS)), np.int16)
 
 def from_frame(frame: pd.DataFrame) -> Codes:
     """Return the codes of valid rows as `covertype.validation.split_valid` gives them."""
-    return from_table(pa.Table.from_pandas(frame, preserve_index=False))
+    # In one thread: where memory is short, Python waits for ever for one that could not begin.
+    return from_table(pa.Table.from_pandas(frame, preserve_index=False, nthreads=1))
 
 
 def from_table(table: pa.Table) -> Codes:

@@ -118,7 +118,7 @@ def test_a_version_that_the_disk_is_too_full_for_is_tried_again_and_the_disk_is_
     monkeypatch.setattr(follower, "_fetch", lambda *_: (_ for _ in ()).throw(full))
     report = Follower(store, 5).check()
     assert report.refused is None
-    assert report.message.endswith(f"No space left on device for {store.root}")
+    assert f"the disk of {store.root}/versions is full" in report.message
 
 
 @contextmanager
