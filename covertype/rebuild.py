@@ -10,9 +10,10 @@ import logging
 import sys
 from dataclasses import dataclass
 
+from covertype.atomic import Busy
 from covertype.preprocessing import merge_unread
 from covertype.settings import Settings
-from covertype.storage import Busy, Damaged, Datasets, Processed
+from covertype.storage import Damaged, Datasets, Processed
 
 
 class FewerRows(ValueError):

@@ -25,6 +25,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 from sklearn.pipeline import Pipeline
 
 from covertype import flavor
+from covertype.atomic import replacing
 from covertype.contract import QUANTITY_NAMES, TARGET
 from covertype.estimators import build, has_converged, library_of
 from covertype.evaluation import importances
@@ -39,7 +40,7 @@ from covertype.models import (
     load_model,
 )
 from covertype.searches import Parameters, Search
-from covertype.storage import Datasets, replacing
+from covertype.storage import Datasets
 from covertype.training import Trained, TrainingSet, train_each
 
 log = logging.getLogger(__name__)

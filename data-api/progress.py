@@ -7,8 +7,8 @@ from pathlib import Path
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from batches import BATCH_COUNT
+from covertype.atomic import replacing
 from covertype.contract import GROUPS
-from covertype.storage import replacing
 
 
 class Exhausted(Exception):

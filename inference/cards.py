@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from covertype.storage import replacing
+from covertype.atomic import replacing
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):

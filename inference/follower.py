@@ -25,9 +25,9 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 from requests import RequestException
 
+from covertype.atomic import DiskRefuses
 from covertype.models import GOLDEN_PROBABILITIES, GOLDEN_ROWS, MODEL_FILE, TRAINING_RANGES
 from covertype.registry import MODEL_NAME, STAGE, production_version
-from covertype.storage import DiskRefuses
 from inference.cards import Card, Refusal, RegistryReport, iso, now, write
 from inference.log import log_to_stderr
 from inference.predictors import NotFlattened, prove_equal, save_arrays

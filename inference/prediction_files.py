@@ -11,8 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from covertype.atomic import replacing
 from covertype.contract import CATEGORIES, FEATURE_NAMES
-from covertype.storage import Datasets, replacing
+from covertype.storage import Datasets
 from inference.codes import WIDTH
 
 RECORD = np.dtype(

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from covertype.storage import naming_disk, replacing
+from covertype.atomic import naming_disk, replacing
 from inference.cards import RegistryReport, write
 
 CARD_FILE = "card.json"

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from covertype.storage import replacing
+from covertype.atomic import replacing
 from tools import keeper
 from tools.containers import MANUAL, SETTINGS, DockerFailed, compose_config, docker
 from tools.passwords import ADDRESSES, LOOPBACK, SECRETS, defaults_in_use, read_variables

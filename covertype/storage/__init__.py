@@ -1,6 +1,5 @@
 """Files under the datasets root: every write is whole or absent, every name is stated here."""
 
-from covertype.storage.atomic import Busy, DiskRefuses, naming_disk, replacing
 from covertype.storage.datasets import Datasets
 from covertype.storage.processed import Damaged, Processed
 from covertype.storage.raw import WIDTH_RULE, RawFile
@@ -8,13 +7,9 @@ from covertype.storage.snapshots import Snapshot
 
 __all__ = [
     "WIDTH_RULE",
-    "Busy",
     "Damaged",
     "Datasets",
-    "DiskRefuses",
     "Processed",
     "RawFile",
     "Snapshot",
-    "naming_disk",
-    "replacing",
 ]

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 
-from covertype.storage.atomic import locked, naming_disk, sync_folder
+from covertype.atomic import locked, naming_disk, sync_folder
 
 _TAIL = 4096
 

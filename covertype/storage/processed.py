@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from covertype.atomic import commit, locked, replacing, staging
 from covertype.contract import COLUMNS
 from covertype.storage import rows
 from covertype.storage.arrivals import Record
-from covertype.storage.atomic import commit, locked, replacing, staging
 from covertype.storage.rows import Codes
 
 _RECORD = b"covertype.read"

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from covertype.atomic import commit, staging
 from covertype.contract import COLUMNS
 from covertype.storage.arrivals import Arrivals, Record
-from covertype.storage.atomic import commit, staging
 from covertype.validation import REASON
 
 _OLD_HEADER = [str(number) for number in range(len(COLUMNS))]

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from covertype.atomic import replacing
 from covertype.spreadsheets import inert
-from covertype.storage.atomic import replacing
 from covertype.validation import REASON
 
 _COLUMNS = ["source", "line", "text", REASON]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from covertype.storage.atomic import replacing
+from covertype.atomic import replacing
 
 # A former release gave no sequence number; its snapshots are the oldest.
 _NAME = re.compile(r"covertype_(?P<rows>\d+)_(?:(?P<sequence>\d+)_)?(?P<digest>[0-9a-f]{12})")

@@ -8,9 +8,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from covertype.atomic import Busy, locked, replacing
 from covertype.contract import COLUMNS
-from covertype.storage import Busy, Damaged, Datasets, RawFile, replacing
-from covertype.storage.atomic import locked
+from covertype.storage import Damaged, Datasets, RawFile
 from covertype.validation import split_valid
 
 MOMENT = datetime(2026, 11, 23, 10, 5, 0, tzinfo=UTC)

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from covertype.atomic import replacing
 from covertype.contract import CLASSES, FEATURE_NAMES
-from covertype.storage import Datasets, replacing
+from covertype.storage import Datasets
 from inference import prediction_files, prediction_log
 from inference.codes import to_codes, to_row
 from inference.metrics import LOGGED
