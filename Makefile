@@ -84,7 +84,8 @@ test-browser: install ## Use the app in a real browser, against real services; p
 test-compose: install ## Test the platform in containers from nothing, with faults; needs Docker
 	$(RUN) pytest $(or $(TESTS),tests/compose)
 
-test-growth: install ## Test the containers through all ten batches, with default limits; needs Docker
+test-growth: install ## Test ten batches in containers (needs Docker), and a clock that jumps by a day
+	@$(UV) sync --locked --quiet --group clock
 	$(RUN) pytest $(or $(TESTS),tests/growth)
 
 lint: install ## Check style, formatting and types

@@ -1,5 +1,6 @@
 """What is known of a version beside its weights, and of the registry, as small JSON files."""
 
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -40,23 +41,27 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class RegistryReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What the last look at the registry gave; worth nothing `good_for` seconds after it."""
+    """What the last look at the registry gave; worth nothing `good_for` seconds after it.
+
+    `checked_at` tells people when that was, `looked_at` tells programs: in seconds of the machine's
+    monotonic clock, which nobody sets.
+    """
 
     reachable: bool
     message: str
     checked_at: str
+    looked_at: float
     good_for: float
     production: str | None = None
     refused: Refusal | None = None
 
     def as_of_now(self) -> "RegistryReport":
         """Return the report, or one that says for how long nobody has looked."""
-        age = (datetime.now(UTC) - datetime.fromisoformat(self.checked_at)).total_seconds()
-        if age <= self.good_for:
+        age = time.monotonic() - self.looked_at
+        if 0 <= age <= self.good_for:
             return self
-        message = (
-            f"nobody has looked at the registry for {age:.0f} s: the follower hangs or is down"
-        )
+        since = f"for {age:.0f} s" if age > 0 else "since the machine started"
+        message = f"nobody has looked at the registry {since}: the follower hangs or is down"
         return msgspec.structs.replace(self, reachable=False, message=message)
 
 

@@ -128,6 +128,7 @@ class Follower:
             reachable=reachable,
             message=message,
             checked_at=now(),
+            looked_at=time.monotonic(),
             good_for=self._good_for,
             **facts,
         )

@@ -11,11 +11,16 @@ _FIGURES = pytest.StashKey[dict[str, str]]()
 
 
 @pytest.fixture(scope="session")
-def stack(pytestconfig: pytest.Config) -> Iterator[Stack]:
+def figures(pytestconfig: pytest.Config) -> dict[str, str]:
+    """What was measured, which is printed at the end."""
+    return pytestconfig.stash.setdefault(_FIGURES, {})
+
+
+@pytest.fixture(scope="session")
+def stack(figures: dict[str, str]) -> Iterator[Stack]:
     """The platform from nothing, all healthy; removed with its data at the end."""
     folder = ROOT / ".local" / "test-growth"
-    stack = Stack(folder, "covertype-growth", settings={"BATCH_SECONDS": "0"})
-    pytestconfig.stash[_FIGURES] = stack.figures
+    stack = Stack(folder, "covertype-growth", settings={"BATCH_SECONDS": "0"}, figures=figures)
     try:
         stack.begin()
         yield stack

@@ -1,4 +1,5 @@
 import os
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -8,12 +9,13 @@ from inference.cards import RegistryReport
 from inference.store import ModelStore
 
 
-def report_of(age: float) -> RegistryReport:
-    looked = datetime.now(UTC) - timedelta(seconds=age)
+def report_of(age: float, clock_was_ahead: timedelta = timedelta()) -> RegistryReport:
+    looked = datetime.now(UTC) - timedelta(seconds=age) + clock_was_ahead
     return RegistryReport(
         reachable=True,
         message="version 3 is in Production",
         checked_at=looked.isoformat(timespec="seconds"),
+        looked_at=time.monotonic() - age,
         good_for=60,
         production="3",
     )
@@ -33,6 +35,27 @@ def test_a_report_that_nobody_renewed_says_so(tmp_path: Path, age: float) -> Non
     assert not read.reachable
     assert "nobody has looked at the registry for" in read.message
     assert read.production == "3"
+
+
+@pytest.mark.parametrize("age", [30, 100])
+@pytest.mark.parametrize("days", [-1, 1])
+def test_a_clock_that_was_set_makes_no_report_older_or_newer(
+    tmp_path: Path, age: float, days: int
+) -> None:
+    ModelStore(tmp_path).write_report(report_of(age, timedelta(days=days)))
+    read = ModelStore(tmp_path).read_report()
+    assert read is not None
+    assert read.reachable == (age == 30)
+    if not read.reachable:
+        assert "nobody has looked at the registry for 100 s" in read.message
+
+
+def test_a_report_from_before_the_machine_started_says_so(tmp_path: Path) -> None:
+    ModelStore(tmp_path).write_report(report_of(age=-100))
+    read = ModelStore(tmp_path).read_report()
+    assert read is not None
+    assert not read.reachable
+    assert "nobody has looked at the registry since the machine started" in read.message
 
 
 def test_there_is_no_report_before_the_first_look(tmp_path: Path) -> None:

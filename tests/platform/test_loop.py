@@ -1,14 +1,9 @@
 """The whole platform as `make run` starts it, under the faults that a group's API really has."""
 
 import json
-import os
 import re
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,65 +24,18 @@ from covertype.contract import CLASSES, FEATURE_NAMES, FEATURES, Category
 from covertype.encoding import one_hot_encoder
 from covertype.models import class_probabilities, load_model
 from covertype.searches import FOREST, LOGREG, LOGREG_GRID
-from covertype.storage import Datasets
 from covertype.training import TrainingSet
 from covertype.validation import split_valid
 from covertype.versions import ALIAS, MODEL_NAME
 from tests.conftest import ROOT, free_port
-from tools.processes import DEFAULT_PORTS, port_variable
+from tests.platform.running import Platform, start
+from tools.processes import DEFAULT_PORTS
 
 FAULTS = {"error": 2, "timeout": 3, "malformed": 4, "columns": 5, "soil": 6, "empty": 7}
 EXHAUSTED = 8
 GOOD = {1, 9, 10}
 
 OLD_CLIENT = [3000.0, 45.0, 10.0, 100.0, 20.0, 200.0, 220.0, 230.0, 180.0, 150.0, 0, 0]
-
-
-@dataclass
-class Platform:
-    """One run of the platform: its state, its addresses and what it printed."""
-
-    state: Path
-    ports: dict[str, int]
-    process: "subprocess.Popen[str]"
-    printed: Path
-
-    def address(self, service: str) -> str:
-        return f"http://127.0.0.1:{self.ports[service]}"
-
-    @property
-    def datasets(self) -> Datasets:
-        return Datasets(self.state / "datasets")
-
-    def wait_until_printed(self, text: str, seconds: float) -> str:
-        deadline = time.monotonic() + seconds
-        while text not in self.printed.read_text():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                pytest.fail(f"{text!r} was not printed:\n{self.printed.read_text()}")
-            time.sleep(0.5)
-        return self.printed.read_text()
-
-    def end(self) -> None:
-        """Press Ctrl-C."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
-            self.process.wait(60)
-
-
-def start(state: Path, ports: dict[str, int], **settings: str) -> Platform:
-    printed = state.with_name(f"printed-{time.monotonic_ns()}")
-    variables = {port_variable(service): str(port) for service, port in ports.items()}
-    with printed.open("w") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tools.run", "--state", str(state)],
-            cwd=ROOT,
-            env=os.environ | variables | settings,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-    return Platform(state, ports, process, printed)
 
 
 @pytest.fixture(scope="module")
@@ -303,18 +251,11 @@ def predict(platform: Platform, features: Any) -> requests.Response:
 
 
 def task_instances(platform: Platform, dag_id: str, task_id: str) -> list[dict[str, Any]]:
-    address = platform.address("airflow")
-    login = requests.post(
-        f"{address}/auth/token", json={"username": "admin", "password": "admin"}, timeout=10
-    )
-    answer = requests.get(
-        f"{address}/api/v2/dags/{dag_id}/dagRuns/~/taskInstances",
+    listed: list[dict[str, Any]] = platform.airflow(
+        "GET",
+        f"dags/{dag_id}/dagRuns/~/taskInstances",
         params={"task_id": task_id, "limit": "100"},
-        headers={"Authorization": f"Bearer {login.json()['access_token']}"},
-        timeout=10,
-    )
-    assert answer.ok, answer.text
-    listed: list[dict[str, Any]] = answer.json()["task_instances"]
+    )["task_instances"]
     return [task for task in listed if task["task_id"] == task_id]
 
 
