@@ -1,15 +1,17 @@
 """The application: its life, its routes, and how it refuses."""
 
+import asyncio
 import gc
 import json
 import resource
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from starlette.requests import ClientDisconnect
 
+from inference.connections import Connections
 from inference.errors import Unanswered
 from inference.http import JSON, Measured
 from inference.requests import InvalidRequest
@@ -27,14 +29,17 @@ def create_app(settings: ServingSettings) -> FastAPI:
     """Return the service; the model is loaded when it starts, not here."""
 
     @asynccontextmanager
-    async def life(app: FastAPI) -> AsyncIterator[None]:
+    async def life(app: FastAPI) -> AsyncIterator[dict[str, Connections]]:
         _allow_many_connections()
+        connections = Connections(settings)
         service = app.state.service = Service(settings)
         async with service.running():
+            watching = asyncio.create_task(connections.watch())
             # What was made by now stays: to look through it for garbage would halt all requests.
             gc.collect()
             gc.freeze()
-            yield
+            yield {Connections.STATE: connections}
+            watching.cancel()
 
     app = FastAPI(title="Covertype", description=_DESCRIPTION, lifespan=life)
     for routes in (predict, scoring, status):
@@ -47,8 +52,7 @@ def create_app(settings: ServingSettings) -> FastAPI:
 
     @app.exception_handler(Unanswered)
     async def say_why(request: Request, error: Unanswered) -> Response:
-        headers = {"Retry-After": "5"} if error.status == 503 else {"Connection": "close"}
-        return _detail(str(error), error.status, headers)
+        return _detail(str(error), error.status, error.headers)
 
     @app.exception_handler(ClientDisconnect)
     async def leave(request: Request, error: ClientDisconnect) -> Response:
@@ -58,7 +62,7 @@ def create_app(settings: ServingSettings) -> FastAPI:
     return app
 
 
-def _detail(detail: Any, status: int, headers: dict[str, str] | None = None) -> Response:
+def _detail(detail: Any, status: int, headers: Mapping[str, str] | None = None) -> Response:
     # Plain ASCII, as what a client sent and is shown again may be no valid Unicode.
     return Response(json.dumps({"detail": detail}), status, headers, JSON)
 
