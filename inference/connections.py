@@ -8,7 +8,7 @@ import asyncio
 import resource
 from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from inference.settings import ServingSettings
 
@@ -85,26 +85,28 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        self._fruitless += len(data)
+        before = self.cycle
+        held = 0 if before is None else len(before.body)
         super().data_received(data)
+        if self.cycle is not before:
+            self._fruitless = 0
+            if len(self.pipeline) > MOST_PIPELINED:
+                self.transport.abort()
+            elif len(data) > LONGEST_HEAD and self._head_bytes() > LONGEST_HEAD:
+                self._refuse_head()
+        elif before is not None and (len(before.body) > held or self._is_left_out(before)):
+            self._fruitless = 0
+        else:
+            self._fruitless += len(data)
         if self._fruitless > LONGEST_HEAD or (self.headers and len(self.headers) > MOST_HEADERS):
             self._refuse_head()
 
-    def on_headers_complete(self) -> None:
-        if self._fruitless > LONGEST_HEAD and self._head_bytes() > LONGEST_HEAD:
-            self._refuse_head()
-            raise ValueError("The head is too long")
-        if len(self.pipeline) >= MOST_PIPELINED:
-            raise ValueError("Too many requests before the answer to the first")
-        self._fruitless = 0
-        super().on_headers_complete()
+    def _is_left_out(self, cycle: RequestResponseCycle) -> bool:
+        """Tell if what arrives is the rest of a body whose request is answered already."""
+        return cycle.response_complete and cycle.more_body and "method" in self.scope
 
     def _head_bytes(self) -> int:
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
-
-    def on_body(self, body: bytes) -> None:
-        self._fruitless = 0
-        super().on_body(body)
 
     def _should_upgrade(self) -> bool:
         # There are no WebSockets here; they would be connections without these limits.
@@ -132,11 +134,6 @@ class Connection(HttpToolsProtocol):
         self._idle_since = self._idle_since or now
         if now - self._idle_since > idle_seconds:
             self.transport.close()
-
-    def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP, if it is not refused already."""
-        if not self.transport.is_closing():
-            super().send_400_response(msg)
 
     def _refuse_head(self) -> None:
         self._refuse(b"431 Request Header Fields Too Large", b"The head is too long")

@@ -17,9 +17,12 @@ from inference.errors import BodyTooLong, BodyTooSlow, UploadGivenUp
 class Upload:
     """One body; what it holds takes room until it is dropped, by the end of `with` at last."""
 
+    __slots__ = ("_uploads", "begun", "content", "given_up", "is_counted", "timeout")
+
     def __init__(self, uploads: "Uploads", seconds: float) -> None:
         self.content: Body = b""
         self.given_up = False
+        self.is_counted = False
         self.timeout = asyncio.timeout(seconds)
         self.begun = 0.0
         self._uploads = uploads
@@ -30,7 +33,8 @@ class Upload:
 
     def drop(self) -> None:
         """Let go of what it holds."""
-        self._uploads.forget(self)
+        if self.is_counted:
+            self._uploads.forget(self)
         self.content = b""
 
     def __enter__(self) -> Self:
@@ -52,7 +56,6 @@ class Uploads:
     def __init__(self, room: int) -> None:
         self._room = room
         self._held = 0
-        self._counted: set[Upload] = set()
         self._arriving: set[Upload] = set()
 
     async def receive(self, request: Request, most: int, seconds: float) -> Upload:
@@ -70,37 +73,34 @@ class Uploads:
         upload = Upload(self, seconds)
         try:
             async with upload.timeout:
-                await self._receive(upload, request, most)
+                more = True
+                while more:
+                    message = await request.receive()
+                    if message["type"] == "http.disconnect":
+                        raise ClientDisconnect
+                    if upload.given_up:
+                        raise UploadGivenUp
+                    chunk: bytes = message.get("body", b"")
+                    more = message.get("more_body", False)
+                    if len(upload.content) + len(chunk) > most:
+                        raise BodyTooLong(most)
+                    if more or upload.is_counted:
+                        self._add(upload, chunk)
+                    else:
+                        upload.content = chunk
         except TimeoutError:
             upload.drop()
             raise (UploadGivenUp() if upload.given_up else BodyTooSlow(seconds)) from None
         except BaseException:
             upload.drop()
             raise
-        return upload
-
-    async def _receive(self, upload: Upload, request: Request, most: int) -> None:
-        more = True
-        while more:
-            message = await request.receive()
-            if message["type"] == "http.disconnect":
-                raise ClientDisconnect
-            if upload.given_up:
-                raise UploadGivenUp
-            chunk: bytes = message.get("body", b"")
-            more = message.get("more_body", False)
-            if len(upload.content) + len(chunk) > most:
-                raise BodyTooLong(most)
-            if not more and not upload.content:
-                upload.content = chunk
-            elif chunk:
-                self._add(upload, chunk)
         self._arriving.discard(upload)
+        return upload
 
     def _add(self, upload: Upload, chunk: bytes) -> None:
         now = asyncio.get_running_loop().time()
-        if upload not in self._counted:
-            self._counted.add(upload)
+        if not upload.is_counted:
+            upload.is_counted = True
             self._arriving.add(upload)
             upload.begun = now
             upload.content = bytearray()
@@ -116,7 +116,6 @@ class Uploads:
 
     def forget(self, upload: Upload) -> None:
         """Count an upload no more."""
-        if upload in self._counted:
-            self._counted.discard(upload)
-            self._arriving.discard(upload)
-            self._held -= len(upload.content)
+        upload.is_counted = False
+        self._arriving.discard(upload)
+        self._held -= len(upload.content)

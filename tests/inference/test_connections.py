@@ -100,6 +100,18 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> float:
     return time.monotonic() - start
 
 
+def status_of(connection: socket.socket) -> int:
+    """Read one answer whole; return its status."""
+    received = b""
+    while b"\r\n\r\n" not in received:
+        received += connection.recv(10_000)
+    beginning, _, body = received.partition(b"\r\n\r\n")
+    length = int(beginning.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+    while len(body) < length:
+        body += connection.recv(10_000)
+    return int(beginning.split()[1])
+
+
 def seconds_until_closed(connection: socket.socket) -> float:
     start = time.monotonic()
     with suppress(ConnectionError):
@@ -233,7 +245,7 @@ def test_one_connection_more_than_allowed_is_told_to_return(service: Running) ->
         for _ in range(CONNECTIONS):
             connection = stack.enter_context(service.connect())
             connection.sendall(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
-            assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")
+            assert status_of(connection) == 200
         with service.connect() as another:
             answer = another.recv(1000)
         assert answer.startswith(b"HTTP/1.1 503 ")
@@ -246,8 +258,27 @@ def test_client_that_pauses_between_requests_keeps_its_connection(service: Runni
     with service.connect() as connection:
         for _ in range(3):
             connection.sendall(head("/predict", len(ONE)) + ONE)
-            assert connection.recv(10_000).startswith(b"HTTP/1.1 200 ")
+            assert status_of(connection) == 200
             time.sleep(IDLE * 2)
+
+
+def test_rest_of_a_body_that_is_refused_early_is_let_pass(service: Running) -> None:
+    length = 3_000_000
+    with service.connect() as connection:
+        connection.sendall(head("/nowhere", length))
+        for _ in range(10):
+            connection.sendall(b" " * (length // 10))
+        assert status_of(connection) == 404
+        connection.sendall(head("/predict", len(ONE)) + ONE)
+        assert status_of(connection) == 200
+        connection.sendall(head("/nowhere", 10) + b" " * 5)
+        assert status_of(connection) == 404
+        with suppress(ConnectionError):
+            connection.sendall(b" " * 5 + b"GET /" + b"a" * 5)
+            for _ in range(30):
+                connection.sendall(b"a" * 1000)
+                time.sleep(0.01)
+        assert seconds_until_closed(connection) < IDLE
 
 
 def test_client_that_sends_requests_ahead_gets_every_answer(service: Running) -> None:
