@@ -40,6 +40,8 @@ def row_count(usual: int) -> int:
 
 
 ROWS = row_count(ALL_ROWS)
+SERVICE = ("uvicorn", "inference.main:app", "--http", "inference.connections:Connection")
+"""The service as it is started, but for its port."""
 PARAMETERS = FOREST.candidates[-1]
 MODEL = (
     f"`{FOREST.run_name(len(FOREST.candidates) - 1)}` "

@@ -12,7 +12,16 @@ from typing import Any
 import requests
 
 from benchmarks.alone import best
-from benchmarks.platform import Server, as_sent, ask, observations, output_of, production, server
+from benchmarks.platform import (
+    SERVICE,
+    Server,
+    as_sent,
+    ask,
+    observations,
+    output_of,
+    production,
+    server,
+)
 from benchmarks.serving_page import Batch, Measured, Serving, write
 from benchmarks.swap import swap
 from covertype.contract import FEATURE_NAMES
@@ -86,23 +95,23 @@ def main() -> None:
             return server(*command, log=log, ready=ready, cores=cores, environment=environment)
 
         # The first start fetches the version; measured is one that finds it on the disk.
-        with run("uvicorn", "inference.main:app", *uvicorn, cores=None) as started:
+        with run(*SERVICE, *uvicorn, cores=None) as started:
             first_start = started.start_seconds
             in_batches = batches(started, served.model)
         ways = []
         for name, app in (
-            ("empty route", "benchmarks.empty:app"),
-            ("this service", "inference.main:app"),
-            ("empty route, again", "benchmarks.empty:app"),
-            ("pyfunc over a DataFrame per request", "benchmarks.recipe:app"),
+            ("empty route", ("uvicorn", "benchmarks.empty:app")),
+            ("this service", SERVICE),
+            ("empty route, again", ("uvicorn", "benchmarks.empty:app")),
+            ("pyfunc over a DataFrame per request", ("uvicorn", "benchmarks.recipe:app")),
         ):
-            with run("uvicorn", app, *uvicorn) as started:
+            with run(*app, *uvicorn) as started:
                 ways.append(measure(name, started, "/predict", served.bodies))
         serve = ("mlflow", "models", "serve", "-m", str(served.model), "--env-manager", "local")
         one = ("--host", "127.0.0.1", "--port", "{port}", "--workers", "1")
         with run(*serve, *one, ready="/ping") as started:
             ways.append(measure("mlflow models serve", started, "/invocations", split))
-        with run("uvicorn", "inference.main:app", *uvicorn, cores=None) as started:
+        with run(*SERVICE, *uvicorn, cores=None) as started:
             swapped = swap(started, served)
     write(Serving(ways, in_batches, swapped, first_start, SECONDS))
 

@@ -1,22 +1,22 @@
 """HTTP without detours: routes that go from the body's bytes to the answer's."""
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from fastapi import Request, Response
+from fastapi.responses import StreamingResponse
 from fastapi.routing import APIRoute
-from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from inference.errors import BodyTooLong, BodyTooSlow
 from inference.metrics import REQUESTS, SECONDS
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 JSON = "application/json"
 CSV = "text/csv"
+
+_BLOCK = 64_000
 
 
 class BareRoute(APIRoute):
@@ -41,33 +41,20 @@ def is_csv(request: Request) -> bool:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower() == CSV
 
 
-async def read_body(request: Request, most: int, seconds: float) -> bytes:
-    """Read a request's body.
+def json_response(content: bytes) -> Response:
+    """Return a response that is sent when its reader has taken all but a last block of it.
 
-    Raises
-    ------
-    BodyTooLong
-        If it has more than `most` bytes.
-    BodyTooSlow
-        If it takes more than `seconds` to arrive.
+    What is handed over at once would count as sent, and wait in memory for who reads it.
     """
-    chunks: list[bytes] = []
-    size = 0
-    try:
-        async with asyncio.timeout(seconds):
-            while True:
-                message = await request.receive()
-                if message["type"] == "http.disconnect":
-                    raise ClientDisconnect
-                chunk: bytes = message.get("body", b"")
-                size += len(chunk)
-                if size > most:
-                    raise BodyTooLong(most)
-                if not message.get("more_body", False):
-                    return b"".join((*chunks, chunk)) if chunks else chunk
-                chunks.append(chunk)
-    except TimeoutError:
-        raise BodyTooSlow(seconds) from None
+    if len(content) <= _BLOCK:
+        return Response(content, media_type=JSON)
+    length = {"Content-Length": str(len(content))}
+    return StreamingResponse(_blocks(content), media_type=JSON, headers=length)
+
+
+async def _blocks(content: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(content), _BLOCK):
+        yield content[start : start + _BLOCK]
 
 
 class Measured:

@@ -1,4 +1,7 @@
-"""The inference service: `uvicorn inference.main:app`, from the root of the repository."""
+"""The inference service, from the root of the repository.
+
+`uvicorn inference.main:app --http inference.connections:Connection`
+"""
 
 from inference.app import create_app
 from inference.log import log_to_stderr

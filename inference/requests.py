@@ -1,8 +1,8 @@
 """From the bytes of a request to observations, or to why not.
 
-A body is first read by a decoder made from the contract, in compiled code. What that refuses, and
-an object by column name, is read again by the contract's own rules, which decide and word the
-refusal: the decoder only accepts a part of what they accept, faster.
+Observations are first read by a decoder made from the contract, in compiled code. What that
+refuses, and an object by column name, is read again by the contract's own rules, which decide and
+word the refusal: the decoder only accepts a part of what they accept, faster.
 """
 
 import json
@@ -15,6 +15,16 @@ from msgspec import Meta
 
 from covertype.contract import CATEGORIES, FEATURE_NAMES, QUANTITIES
 from covertype.validation import InvalidObservation, parse_observation
+from inference.bodies import (
+    Body,
+    Content,
+    Fields,
+    Malformed,
+    count,
+    is_list,
+    quote_what_is_no_number,
+    values,
+)
 from inference.codes import Codes, Row, to_codes, to_row
 
 Fault = dict[str, Any]
@@ -22,6 +32,7 @@ Fault = dict[str, Any]
 
 _SHOWN_FAULTS = 20
 _BLOCK = 10_000
+_BLOCK_BYTES = 250_000
 
 _quantities: list[Any] = [
     Annotated[int, Meta(ge=quantity.minimum, le=quantity.maximum)]
@@ -34,9 +45,11 @@ _categories: list[Any] = [
 ]
 _Values: Any = tuple.__class_getitem__((*_quantities, *_categories))
 _One = msgspec.defstruct("_One", [("features", _Values)])
-_Many = msgspec.defstruct("_Many", [("features", list[_Values])])
-_decode_one: Callable[[bytes], Any] = msgspec.json.Decoder(_One).decode
-_decode_many: Callable[[bytes], Any] = msgspec.json.Decoder(_Many).decode
+_decode_one: Callable[[Body], Any] = msgspec.json.Decoder(_One).decode
+_decode_many: Callable[[bytes], list[Any]] = msgspec.json.Decoder(list[_Values]).decode
+
+_BATCH = Fields("features")
+_NO_FEATURES = 'the body must be an object with "features"'
 
 
 class InvalidRequest(Exception):
@@ -57,7 +70,7 @@ def refuse(message: str, *loc: str | int) -> InvalidRequest:
     return InvalidRequest([fault(message, *loc)])
 
 
-def read_one(body: bytes) -> Row:
+def read_one(body: Body) -> Row:
     """Read the observation of `{"features": …}`.
 
     Raises
@@ -71,7 +84,7 @@ def read_one(body: bytes) -> Row:
         return to_row(_observation(_features(read_json(body)), "features"))
 
 
-def read_many(body: bytes, most: int) -> Codes:
+def read_many(body: Content, most: int) -> Codes:
     """Read the observations of `{"features": [[…], …]}`, `most` at most.
 
     Raises
@@ -79,30 +92,108 @@ def read_many(body: bytes, most: int) -> Codes:
     InvalidRequest
         If the body is anything else, with the first values that break their rules.
     """
+    found = read_fields(_BATCH, body)
+    if "features" not in found:
+        raise refuse(_NO_FEATURES, "features")
+    return read_rows(found["features"], most, "features")
+
+
+def read_fields(fields: Fields, body: Content) -> dict[str, memoryview]:
+    """Find fields of a body; none are in what is no object.
+
+    Raises
+    ------
+    InvalidRequest
+        If it is no JSON.
+    """
     try:
-        rows: Any = _decode_many(body).features
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        return parse_rows(_features(read_json(body)), most, "features")
-    check_count(len(rows), most, "features")
-    return to_codes(rows)
+        try:
+            return fields.find(body)
+        except Malformed:
+            return fields.find(quote_what_is_no_number(body))
+    except TypeError:
+        return {}
+    except Malformed as error:
+        raise refuse(f"the body must be JSON: {error}", "body") from None
 
 
-def parse_rows(rows: Any, most: int, *loc: str | int) -> Codes:
+def read_rows(
+    rows: memoryview, most: int, *loc: str | int, columns: Sequence[str] = FEATURE_NAMES
+) -> Codes:
     """Read observations, each a list of 12 values or an object by column name.
+
+    Parameters
+    ----------
+    rows : memoryview
+        A list as JSON.
+    most : int
+        How many observations it may hold.
+    *loc : str or int
+        Where in the body it is.
+    columns : sequence of str
+        The order of the values in a list.
 
     Raises
     ------
     InvalidRequest
         With the first values that break their rules, each with its row.
     """
-    if not isinstance(rows, list):
+    if not is_list(rows):
         raise refuse("must be a list of observations", *loc)
-    check_count(len(rows), most, *loc)
-    return parse_each(rows, *loc)
+    in_order = list(columns) == list(FEATURE_NAMES)
+    # Each is one list or object with none inside; with more than that it is refused anyway.
+    begun = count(rows, b"[", b"{") - 1
+    if begun > most:
+        check_count(begun, most, *loc)
+    blocks, end = _read_fast(rows) if in_order else ([], 1)
+    if end < len(rows):
+        rest = values(rows, end)
+        named = rest if in_order else (_by_name(row, columns) for row in rest)
+        blocks.append(parse_each(named, *loc, first=sum(map(len, blocks))))
+    codes = np.concatenate(blocks)
+    check_count(len(codes), most, *loc)
+    return codes
 
 
-def parse_each(rows: Iterable[Any], *loc: str | int) -> Codes:
+def _read_fast(rows: memoryview) -> tuple[list[Codes], int]:
+    """Read what is right at first sight; return where the rest begins, and that is for the rules.
+
+    A block ends where a list does, before a comma. If that was no end of an observation, what is
+    cut off is no JSON, and refused.
+    """
+    blocks: list[Codes] = []
+    start = 1
+    while start < len(rows):
+        block = bytes(rows[start : start + _BLOCK_BYTES])
+        is_last = start + len(block) == len(rows)
+        end = len(block) - 1 if is_last else block.rfind(b"],") + 1
+        if end < 1:
+            break
+        try:
+            blocks.append(to_codes(_decode_many(b"[" + block[:end] + b"]")))
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+            break
+        start += end + 1
+    return blocks, start
+
+
+def _by_name(row: Any, columns: Sequence[str]) -> Any:
+    if isinstance(row, list) and len(row) == len(columns):
+        return dict(zip(columns, row, strict=True))
+    return row
+
+
+def parse_each(rows: Iterable[Any], *loc: str | int, first: int = 0) -> Codes:
     """Read observations one by one, with little more memory than their codes.
+
+    Parameters
+    ----------
+    rows : iterable
+        Observations as clients may send them.
+    *loc : str or int
+        Where in the body they are.
+    first : int, default 0
+        The number of the first of them.
 
     Raises
     ------
@@ -112,16 +203,20 @@ def parse_each(rows: Iterable[Any], *loc: str | int) -> Codes:
     blocks: list[Codes] = []
     parsed: list[Any] = []
     faults: list[Fault] = []
-    for number, row in enumerate(rows):
-        try:
-            parsed.append(_observation(row, *loc, number))
-        except InvalidRequest as error:
-            faults += error.faults
-            if len(faults) >= _SHOWN_FAULTS:
-                break
-        if len(parsed) == _BLOCK:
-            blocks.append(to_codes(parsed))
-            parsed = []
+    number = first - 1
+    try:
+        for number, row in enumerate(rows, first):
+            try:
+                parsed.append(_observation(row, *loc, number))
+            except InvalidRequest as error:
+                faults += error.faults
+                if len(faults) >= _SHOWN_FAULTS:
+                    break
+            if len(parsed) == _BLOCK:
+                blocks.append(to_codes(parsed))
+                parsed = []
+    except Malformed as error:
+        faults.append(fault(str(error), *loc, number + 1))
     if faults:
         raise InvalidRequest(faults[:_SHOWN_FAULTS])
     return np.concatenate([*blocks, to_codes(parsed)])
@@ -133,7 +228,7 @@ def check_count(count: int, most: int, *loc: str | int) -> None:
         raise refuse(f"must hold 1 to {most} observations, got {count}", *loc)
 
 
-def read_json(body: bytes) -> Any:
+def read_json(body: Content) -> Any:
     """Parse JSON, NaN and infinity included, so that what holds them can be named.
 
     Raises
@@ -142,14 +237,14 @@ def read_json(body: bytes) -> Any:
         If it is no JSON.
     """
     try:
-        return json.loads(body)
+        return json.loads(bytes(body))
     except (ValueError, RecursionError) as error:
         raise refuse(f"the body must be JSON: {error}", "body") from None
 
 
 def _features(content: Any) -> Any:
     if not isinstance(content, dict) or "features" not in content:
-        raise refuse('the body must be an object with "features"', "features")
+        raise refuse(_NO_FEATURES, "features")
     return content["features"]
 
 

@@ -20,6 +20,7 @@ from inference.serving import ServedModel, Serving
 from inference.settings import ServingSettings
 from inference.store import ModelStore
 from inference.supervisor import FollowerSupervisor
+from inference.uploads import Uploads
 
 Count = Callable[[float], None]
 Worked = TypeVar("Worked")
@@ -44,6 +45,8 @@ class Service:
             if settings.prediction_log
             else None
         )
+        self.bodies = Uploads(settings.max_body_bytes)
+        self.batch_bodies = Uploads(settings.max_batches * settings.max_body_bytes)
         self._batches = 0
         self._working = asyncio.Semaphore(_WORKED_ON_AT_ONCE)
         self._counts: dict[tuple[str, int], Count] = {}
@@ -113,7 +116,7 @@ class Service:
         Raises
         ------
         Busy
-            If as many as may be are worked on or wait.
+            If as many as may be are worked on, wait, or have an answer that is not sent yet.
         """
         if self._batches >= self.settings.max_batches:
             raise Busy

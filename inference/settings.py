@@ -36,7 +36,19 @@ class ServingSettings(Settings):
     """How many observations one request may hold."""
 
     max_batches: Annotated[int, Field(ge=1)] = 4
-    """How many batches may be worked on or wait at once in a worker; the next is told to return."""
+    """How many batches a worker may have between their bodies and the end of their answers.
+
+    The next is told to return. As many of the longest bodies may arrive at once.
+    """
 
     request_timeout_seconds: Annotated[float, Field(gt=0)] = 60
     """How long a body may take to arrive."""
+
+    answer_timeout_seconds: Annotated[float, Field(gt=0)] = 60
+    """How long a client may take to read an answer; then its connection is cut off."""
+
+    idle_timeout_seconds: Annotated[float, Field(gt=0)] = 10
+    """How long a connection may be open without the head of a request."""
+
+    max_connections: Annotated[int, Field(ge=1)] = 12_000
+    """How many connections a worker may have; the next is told to return."""

@@ -3,31 +3,41 @@
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.csv
 
 from covertype.contract import CATEGORIES, CLASSES, FEATURE_NAMES, QUANTITIES, TARGET
+from inference.bodies import Body
 from inference.codes import WIDTH, Codes
 from inference.requests import check_count, parse_each, refuse
 
+_LINE_END = re.compile(rb"[\r\n]")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?", re.ASCII)
 _BLOCK = 20_000
 
-_TEXTS = {
-    category.name: {
-        text: index for index, value in enumerate(category.values) for text in (value, str(index))
-    }
+_LONGEST_LINE = 64_000
+_BLOCK_BYTES = 2_000_000
+_TOO_LONG = f"a line may have {_LONGEST_LINE} bytes"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+_INDEXES: dict[str, tuple[pa.Array, npt.NDArray[np.int16]]] = {
+    category.name: (
+        pa.array([*category.values, *map(str, range(len(category.values)))]),
+        np.tile(np.arange(len(category.values), dtype=np.int16), 2),
+    )
     for category in CATEGORIES
 }
+"""The texts that stand for a value, name or index, and the index that each of them means."""
 
 
-def read_csv(body: bytes, most: int) -> Codes:
+def read_csv(body: Body, most: int) -> Codes:
     """Read observations, a line each, as CSV with commas (or semicolons).
 
     The first line may name the columns, in any order, Cover_Type among them or not; without it
@@ -38,8 +48,12 @@ def read_csv(body: bytes, most: int) -> Codes:
     InvalidRequest
         If a line breaks the contract, with the first values that do.
     """
-    body = body.removeprefix(b"\xef\xbb\xbf")
-    first = body.split(b"\n", 1)[0].decode("utf-8", "replace")
+    if body.startswith(_BYTE_ORDER_MARK):
+        body = body[len(_BYTE_ORDER_MARK) :]
+    _check_lines(body)
+    first = re.split(rb"[\r\n]", body[: _LONGEST_LINE + 1], maxsplit=1)[0].decode(
+        "utf-8", "replace"
+    )
     delimiter = ";" if ";" in first and "," not in first else ","
     named = [cell.strip(' "\r') for cell in first.split(delimiter)]
     header = any(name in FEATURE_NAMES for name in named)
@@ -49,7 +63,7 @@ def read_csv(body: bytes, most: int) -> Codes:
         or not set(FEATURE_NAMES) <= set(columns) <= {*FEATURE_NAMES, TARGET.name}
     ):
         raise refuse(f"the first line must name {', '.join(FEATURE_NAMES)}", "body", 0)
-    lines = body.count(b"\n") + (not body.endswith(b"\n")) - header
+    lines = _count_lines(body) - header
     if lines > most + 1:
         # With a blank line among them it may still be right.
         check_count(lines, most, "body")
@@ -60,14 +74,50 @@ def read_csv(body: bytes, most: int) -> Codes:
     return codes
 
 
-def _read_fast(body: bytes, columns: list[str], delimiter: str, header: bool) -> Codes | None:
-    """Read what is right at first sight; None leaves it to the rules."""
+def _check_lines(body: Body) -> None:
+    """Refuse a line that is too long, before anything is made of it."""
+    start = 0
+    while len(body) - start > _LONGEST_LINE:
+        limit = start + _LONGEST_LINE + 1
+        end = max(body.rfind(b"\n", start, limit), body.rfind(b"\r", start, limit))
+        if end < 0:
+            raise refuse(_TOO_LONG, "body")
+        start = end + 1
+
+
+def _count_lines(body: Body) -> int:
+    """Return the number of lines, or of those that end as on an old Mac if they are more."""
+    newlines = body.count(b"\n") + (not body.endswith(b"\n"))
+    return max(newlines, body.count(b"\r") - body.count(b"\r\n"))
+
+
+def _read_fast(body: Body, columns: list[str], delimiter: str, header: bool) -> Codes | None:
+    """Read what is right at first sight, by blocks of lines; None leaves it to the rules."""
+    blocks: list[Codes] = []
+    start = 0
+    while start < len(body):
+        # A line is far shorter than a block.
+        end = start + _BLOCK_BYTES
+        end = body.rfind(b"\n", start, end) + 1 if end < len(body) else len(body)
+        block = memoryview(body)[start:end] if end > start else memoryview(body)[start:]
+        codes = _read_block(block, columns, delimiter, skipped=int(header and start == 0))
+        if codes is None:
+            return None
+        blocks.append(codes)
+        start += len(block)
+    return np.concatenate(blocks) if blocks else None
+
+
+def _read_block(
+    block: memoryview, columns: list[str], delimiter: str, skipped: int
+) -> Codes | None:
     types = {quantity.name: pa.float64() for quantity in QUANTITIES}
     types |= {category.name: pa.string() for category in CATEGORIES}
     try:
         table = pyarrow.csv.read_csv(
-            pa.BufferReader(body),
-            pyarrow.csv.ReadOptions(column_names=columns, skip_rows=int(header)),
+            pa.BufferReader(block),
+            # Faster than with threads, for so few lines.
+            pyarrow.csv.ReadOptions(use_threads=False, column_names=columns, skip_rows=skipped),
             pyarrow.csv.ParseOptions(delimiter=delimiter),
             pyarrow.csv.ConvertOptions(column_types=types, include_columns=list(FEATURE_NAMES)),
         )
@@ -82,20 +132,18 @@ def _read_fast(body: bytes, columns: list[str], delimiter: str, header: bool) ->
         if not (codes[:, number] == values).all():
             return None
     for number, category in enumerate(CATEGORIES, len(QUANTITIES)):
-        texts = table[category.name].combine_chunks().dictionary_encode()
-        indexes = [_TEXTS[category.name].get(text) for text in texts.dictionary.to_pylist()]
-        if None in indexes or texts.null_count:
+        texts, indexes = _INDEXES[category.name]
+        found = pyarrow.compute.index_in(table[category.name], value_set=texts)
+        if found.null_count:
             return None
-        codes[:, number] = np.array(indexes, np.int16)[texts.indices.to_numpy()]
+        codes[:, number] = indexes[found.to_numpy()]
     return codes
 
 
-def _rows(body: bytes, columns: list[str], delimiter: str, header: bool) -> Iterator[list[Any]]:
+def _rows(body: Body, columns: list[str], delimiter: str, header: bool) -> Iterator[list[Any]]:
     """Yield the lines as the contract's rules read them."""
-    text = io.StringIO(body.decode("utf-8", "replace"), newline="")
-    lines = (line for line in csv.reader(text, delimiter=delimiter) if line)
     try:
-        for line in islice(lines, int(header), None):
+        for line in islice(_records(body, delimiter), int(header), None):
             cells = [_cell(cell) for cell in line]
             if len(cells) == len(columns):
                 named = dict(zip(columns, cells, strict=True))
@@ -103,6 +151,32 @@ def _rows(body: bytes, columns: list[str], delimiter: str, header: bool) -> Iter
             yield cells
     except csv.Error as error:
         raise refuse(f"the body must be CSV: {error}", "body") from None
+
+
+def _records(body: Body, delimiter: str) -> Iterator[list[str]]:
+    lines = _Lines(io.TextIOWrapper(pa.BufferReader(body), "utf-8", "replace", newline=""))
+    for record in csv.reader(lines, delimiter=delimiter):
+        lines.length = 0
+        if record:
+            yield record
+
+
+class _Lines:
+    """The lines of a text, and how long those are together that a quote makes one of."""
+
+    def __init__(self, text: Iterable[str]) -> None:
+        self._lines = iter(text)
+        self.length = 0
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self.length += len(line)
+        if self.length > _LONGEST_LINE:
+            raise refuse(_TOO_LONG, "body")
+        return line
 
 
 def _cell(text: str) -> int | float | str:

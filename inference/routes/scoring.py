@@ -10,18 +10,29 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 
 from covertype.contract import FEATURE_NAMES
-from inference.batches import answer_many
+from inference.batches import BatchResponse
+from inference.bodies import LONGEST_VALUE, Content, Fields, count, is_list, is_object, values
 from inference.codes import Codes
 from inference.documentation import INVOCATIONS
-from inference.http import JSON, BareRoute, is_csv
-from inference.requests import parse_rows, read_json, refuse
+from inference.http import BareRoute, is_csv, json_response
+from inference.requests import (
+    check_count,
+    parse_each,
+    read_fields,
+    read_json,
+    read_rows,
+    refuse,
+)
 from inference.service import service_of
 from inference.serving import ServedModel
 from inference.tables import read_csv
 
 router = APIRouter(tags=["MLflow"], route_class=BareRoute)
 
-_FORMATS = ("dataframe_split", "dataframe_records", "instances", "inputs")
+_NAMES = ("dataframe_split", "dataframe_records", "instances", "inputs")
+_FORMATS = Fields(*_NAMES)
+_SPLIT = Fields("columns", "data")
+_COLUMNS = Fields(*FEATURE_NAMES, others=False)
 
 
 @router.get(
@@ -44,15 +55,15 @@ async def version(request: Request) -> Response:
 @router.post("/invocations", **INVOCATIONS)
 async def invocations(request: Request) -> Response:
     """Answer many observations with their classes."""
-    read = read_csv if is_csv(request) else _read_invocation
-    return Response(await answer_many(request, read, _as_predictions), media_type=JSON)
+    return BatchResponse(request, read_csv if is_csv(request) else read_invocation, _as_predictions)
 
 
-def _as_predictions(_: ServedModel, __: Codes, probabilities: npt.NDArray[np.float64]) -> bytes:
-    return msgspec.json.encode({"predictions": probabilities.argmax(axis=1).tolist()})
+def _as_predictions(_: ServedModel, __: Codes, probabilities: npt.NDArray[np.float64]) -> Response:
+    predictions = probabilities.argmax(axis=1).tolist()
+    return json_response(msgspec.json.encode({"predictions": predictions}))
 
 
-def _read_invocation(body: bytes, most: int) -> Codes:
+def read_invocation(body: Content, most: int) -> Codes:
     """Read the observations of one of MLflow's four formats.
 
     Raises
@@ -60,43 +71,43 @@ def _read_invocation(body: bytes, most: int) -> Codes:
     InvalidRequest
         If the body is none of them, with the first values that break their rules.
     """
-    content = read_json(body)
-    formats = [name for name in _FORMATS if isinstance(content, dict) and name in content]
-    if len(formats) != 1:
-        raise refuse(f"the body must be an object with one of {', '.join(_FORMATS)}", "body")
-    return parse_rows(_rows(formats[0], content[formats[0]]), most, formats[0])
-
-
-def _rows(name: str, content: Any) -> Any:
+    found = read_fields(_FORMATS, body)
+    if len(found) != 1:
+        raise refuse(f"the body must be an object with one of {', '.join(_NAMES)}", "body")
+    ((name, content),) = found.items()
     if name == "dataframe_split":
-        return _split_rows(content)
-    if name == "inputs" and isinstance(content, dict):
-        return _column_rows(content)
-    return content
+        return _read_split(content, most)
+    if name == "inputs" and is_object(content):
+        return _read_columns(content, most)
+    return read_rows(content, most, name)
 
 
-def _split_rows(content: Any) -> Any:
-    if not isinstance(content, dict) or not isinstance(content.get("data"), list):
+def _read_split(content: memoryview, most: int) -> Codes:
+    split = read_fields(_SPLIT, content)
+    if "data" not in split or not is_list(split["data"]):
         raise refuse('must be an object with "columns" and "data"', "dataframe_split")
-    columns = content.get("columns", list(FEATURE_NAMES))
-    if columns == list(FEATURE_NAMES):
-        return content["data"]
-    if not isinstance(columns, list) or set(map(str, columns)) != set(FEATURE_NAMES):
+    columns: Any = FEATURE_NAMES
+    if "columns" in split:
+        short = len(split["columns"]) <= LONGEST_VALUE
+        columns = read_json(split["columns"]) if short else None
+    if not isinstance(columns, list | tuple) or set(map(str, columns)) != set(FEATURE_NAMES):
         raise refuse(f"must name {', '.join(FEATURE_NAMES)}", "dataframe_split", "columns")
-    return [
-        dict(zip(columns, row, strict=True))
-        if isinstance(row, list) and len(row) == len(columns)
-        else row
-        for row in content["data"]
-    ]
+    return read_rows(split["data"], most, "dataframe_split", columns=columns)
 
 
-def _column_rows(columns: dict[str, Any]) -> Any:
-    if set(columns) != set(FEATURE_NAMES):
+def _read_columns(content: memoryview, most: int) -> Codes:
+    columns = read_fields(_COLUMNS, content)
+    if len(columns) < len(FEATURE_NAMES):
         raise refuse(f"must hold {', '.join(FEATURE_NAMES)}", "inputs")
-    values = [columns[name] for name in FEATURE_NAMES]
-    if not all(isinstance(column, list) for column in values):
-        return [columns]
-    if len({len(column) for column in values}) != 1:
-        raise refuse("every column must have as many values as the others", "inputs")
-    return [list(row) for row in zip(*values, strict=True)]
+    lists = [column for column in columns.values() if is_list(column)]
+    if len(lists) < len(columns):
+        one = {name: read_json(value[:LONGEST_VALUE]) for name, value in columns.items()}
+        return parse_each([one], "inputs")
+    check_count(max(count(column, b",") for column in lists) + 1, most, "inputs")
+    rows = zip(*map(values, lists), strict=True)
+    try:
+        codes = parse_each((list(row) for row in rows), "inputs")
+    except ValueError:
+        raise refuse("every column must have as many values as the others", "inputs") from None
+    check_count(len(codes), most, "inputs")
+    return codes

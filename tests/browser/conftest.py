@@ -98,6 +98,7 @@ def _inference(folder: Path, mlflow_server: str, health: str = "/ready") -> Serv
     return Service(
         [
             *(sys.executable, "-m", "uvicorn", "inference.main:app"),
+            *("--http", "inference.connections:Connection"),
             *("--host", "127.0.0.1", "--port", str(port)),
         ],
         {

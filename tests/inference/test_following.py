@@ -108,7 +108,10 @@ class Running:
             "REGISTRY_TIMEOUT_SECONDS": "2",
             **settings,
         }
-        command = [sys.executable, "-m", "uvicorn", "inference.main:app", "--port", str(port)]
+        command = [
+            *(sys.executable, "-m", "uvicorn", "inference.main:app", "--port", str(port)),
+            *("--http", "inference.connections:Connection"),
+        ]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 command, stdout=log, stderr=log, env=environment, start_new_session=True
