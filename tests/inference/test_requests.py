@@ -11,6 +11,7 @@ from covertype.contract import CATEGORIES, FEATURE_NAMES, QUANTITIES, Category
 from covertype.validation import InvalidObservation, parse_observation
 from inference.codes import to_codes, to_row
 from inference.requests import InvalidRequest, parse_each, read_many, read_one
+from inference.tables import read_csv
 
 VALID = [3000, 45, 10, 100, 20, 200, 220, 230, 180, 150, "Rawah", "C7745"]
 
@@ -118,3 +119,59 @@ def test_the_faults_of_many_rows_are_named_by_row_and_not_without_end() -> None:
 def test_rows_of_more_than_one_block_are_read_in_their_order() -> None:
     rows = [[2000 + number % 1000, *[1] * 9, "Cache", "C2702"] for number in range(25_001)]
     assert parse_each(iter(rows)).tolist() == to_codes(rows).tolist()
+
+
+@pytest.mark.parametrize("separators", [(",", ":"), (" , ", " : ")])
+def test_rows_of_more_than_one_block_of_bytes_are_read_in_their_order(
+    separators: tuple[str, str],
+) -> None:
+    rows: list[Any] = [[2000 + number % 1000, *VALID[1:]] for number in range(12_000)]
+    expected = to_codes(rows).tolist()
+    rows[9_000] = dict(zip(FEATURE_NAMES, rows[9_000], strict=True))
+    body = {"features": rows, "note": "[árbol"}
+    assert read_many(json.dumps(body, separators=separators).encode(), 12_000).tolist() == expected
+
+
+@pytest.mark.parametrize("number", [0, 8_999, 9_001, 11_999])
+def test_a_fault_behind_many_blocks_is_named_with_its_row(number: int) -> None:
+    rows: list[Any] = [VALID] * 12_000
+    rows[9_000] = dict(zip(FEATURE_NAMES, VALID, strict=True))
+    rows[number] = [*VALID[:-1], "ñandú]},["]
+    with pytest.raises(InvalidRequest) as caught:
+        read_many(json.dumps({"features": rows}, ensure_ascii=False).encode(), 20_000)
+    assert caught.value.faults[0]["loc"] == ["features", number, "Soil_Type"]
+    assert "ñandú" in caught.value.faults[0]["msg"]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_what_is_no_number_is_named_in_a_batch(value: float) -> None:
+    rows = [VALID, [value, *VALID[1:]]]
+    with pytest.raises(InvalidRequest) as caught:
+        read_many(json.dumps({"features": rows}).encode(), 4)
+    assert caught.value.faults[0]["loc"] == ["features", 1, "Elevation"]
+
+
+def test_a_byte_order_mark_is_no_fault() -> None:
+    body = b"\xef\xbb\xbf" + json.dumps({"features": [VALID]}).encode()
+    assert len(read_many(body, 4)) == 1
+
+
+def test_an_observation_that_is_too_long_is_refused_with_the_limit() -> None:
+    rows = [VALID, dict.fromkeys(map(str, range(10_000)), 1)]
+    with pytest.raises(InvalidRequest, match="64000 bytes") as caught:
+        read_many(json.dumps({"features": rows}).encode(), 4)
+    assert caught.value.faults[0]["loc"] == ["features", 1]
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+def test_lines_of_more_than_one_block_are_read_in_their_order(newline: str) -> None:
+    rows = [[2000 + number % 1000, *VALID[1:]] for number in range(90_000)]
+    body = newline.join(",".join(map(str, row)) for row in rows).encode()
+    assert read_csv(body, len(rows)).tolist() == to_codes(rows).tolist()
+
+
+def test_a_line_that_is_too_long_is_refused_with_the_limit() -> None:
+    with pytest.raises(InvalidRequest, match="64000 bytes"):
+        read_csv(b"1,2\n" + b"a" * 64_001, 4)
+    with pytest.raises(InvalidRequest, match="64000 bytes"):
+        read_csv(b"1,2\n" + b'"a\n' + (b"b" * 100 + b"\n") * 1000, 2000)
