@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.platform import observations
 from covertype.contract import FEATURE_NAMES
-from covertype.models import load_model
+from covertype.models.artifact import load_model
 
 _TRIES = 3
 

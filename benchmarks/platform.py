@@ -23,9 +23,9 @@ import requests
 
 from benchmarks.client import Result
 from covertype.contract import FEATURE_NAMES, QUANTITY_NAMES
-from covertype.registry import to_production
-from covertype.searches import FOREST
-from covertype.versions import MODEL_NAME
+from covertype.registry.names import MODEL_NAME
+from covertype.registry.production import to_production
+from covertype.training.searches import FOREST
 from tools.processes import shared_env
 
 ROOT = Path(__file__).parents[1]
@@ -40,7 +40,7 @@ def row_count(usual: int) -> int:
 
 
 ROWS = row_count(ALL_ROWS)
-SERVICE = ("uvicorn", "inference.main:app", "--http", "inference.connections:Connection")
+SERVICE = ("uvicorn", "inference.main:app", "--http", "inference.api.connections:Connection")
 """The service as it is started, but for its port."""
 PARAMETERS = FOREST.candidates[-1]
 MODEL = (

@@ -23,9 +23,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from covertype.contract import COLUMNS, GROUPS
-from covertype.preprocessing import preprocess
-from covertype.storage import Datasets
-from covertype.storage.rows import from_table
+from covertype.data import Datasets
+from covertype.ingestion.preprocessing import preprocess
+from covertype.rows.codes import from_table
 
 ROOT = Path(__file__).parents[1]
 _DATA = ROOT / "data-api" / "covertype.parquet"

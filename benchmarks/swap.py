@@ -9,7 +9,7 @@ import requests
 
 from benchmarks.client import Result
 from benchmarks.platform import Production, Server, load
-from covertype.registry import to_production
+from covertype.registry.production import to_production
 
 CLIENTS = 32
 _BEFORE_SECONDS = 3.0

@@ -14,8 +14,8 @@ from benchmarks import preprocessing, report, training_page
 from benchmarks.platform import ROWS, observations, output_of, registry, row_count
 from benchmarks.training_page import AllRows, Measured, Recipes
 from benchmarks.ways import READING, Fit, Outcome
-from covertype.searches import FOREST
-from covertype.storage import Datasets
+from covertype.data import Datasets
+from covertype.training.searches import FOREST
 
 _RECIPE_ROWS = 58_101
 """As many as one of the ten batches of the dataset holds."""

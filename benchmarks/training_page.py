@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from benchmarks import preprocessing, report
 from benchmarks.ways import FORMER_FORESTS, NEW_FORESTS, REFERENCE_FORESTS, Fit, Outcome
-from covertype.encoding import ONE_HOT_NAMES, TREE_NAMES
-from covertype.searches import ENCODING, FOREST, Parameters
+from covertype.training.encoding import ONE_HOT_NAMES, TREE_NAMES
+from covertype.training.searches import ENCODING, FOREST, Parameters
 
 _PACKAGES = ("scikit-learn", "scikit-learn-intelex", "mlflow", "skops", "numpy", "pandas")
 
@@ -62,7 +62,8 @@ def of_recipes(measured: Recipes, cycles: Sequence[preprocessing.Measured]) -> s
     """Return the section of `make bench-training`."""
     text = [
         report.conditions("make bench-training", _PACKAGES),
-        f"{measured.rows:,} random rows with a fixed seed, the test part of `covertype.split`. One "
+        f"{measured.rows:,} random rows with a fixed seed, the test part of "
+        "`covertype.training.split`. One "
         "way after another, each in a process of its own, logs every candidate to the same MLflow "
         "server. *In all* goes from reading the rows to the last logged model; *training* is "
         "encoding and fitting alone. Accuracy and macro F1 are those of the most accurate "
@@ -77,7 +78,8 @@ def of_recipes(measured: Recipes, cycles: Sequence[preprocessing.Measured]) -> s
         "`max_iter=300`, one thread, each from a cold start.\n"
         "- The new recipe: "
         f"`{FOREST.run_name(NEW_FORESTS[0])}` to `{FOREST.run_name(NEW_FORESTS[-1])}` and "
-        "`train_logreg_model`, trained and logged by `covertype.tracking.train_batch` as the DAGs' "
+        "`train_logreg_model`, trained and logged by "
+        "`covertype.registry.tracking.train_batch` as the DAGs' "
         "tasks do, with pictures, golden rows and described data.",
         "### Five forests",
         _recipes_table(measured.reading, measured.forests),
@@ -153,13 +155,15 @@ def of_all_rows(measured: AllRows) -> str:
     best = measured.forests[-1]
     text = [
         report.conditions("make bench-training FULL=1", _PACKAGES),
-        f"All {measured.rows:,} rows, the test part of `covertype.split`. One way after another, "
+        f"All {measured.rows:,} rows, the test part of `covertype.training.split`. One way "
+        "after another, "
         "each in a process of its own, logs to the same MLflow server. *Training* is encoding and "
         "fitting; × is its ratio to that of scikit-learn's default forest, "
         "`RandomForestClassifier(n_estimators=100, n_jobs=-1)` over `pandas.get_dummies`, in the "
         "same run. The former release's best has 54 one-hot columns, `max_features=0.3` and no "
         "limit of depth. Both are logged by `mlflow.sklearn.log_model` with its defaults, this "
-        "release's by `covertype.tracking.train_batch`. The memory is the process's peak, logging "
+        "release's by `covertype.registry.tracking.train_batch`. The memory is the process's "
+        "peak, logging "
         f"included; a process that only reads the rows has {measured.reading.outcome.peak_mb:.0f} "
         "MB. *Stored* is what the server keeps of the run.",
         _forests_table(

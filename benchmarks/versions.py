@@ -11,11 +11,11 @@ import warnings
 import mlflow
 
 from benchmarks.platform import PARAMETERS, ROWS, observations
-from covertype.estimators import build, library_of
-from covertype.promotion import register
-from covertype.searches import FOREST
-from covertype.tracking import log_model
-from covertype.training import TrainingSet, train
+from covertype.registry.promotion import register
+from covertype.registry.tracking import log_model
+from covertype.training.estimators import build, library_of
+from covertype.training.fitting import TrainingSet, train
+from covertype.training.searches import FOREST
 
 _VERSIONS = 2
 

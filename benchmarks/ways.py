@@ -30,14 +30,14 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.memory import peak_mb
 from covertype.contract import CATEGORY_NAMES, FEATURE_NAMES, QUANTITY_NAMES, TARGET
-from covertype.encoding import one_hot_encoder
-from covertype.estimators import SEED
-from covertype.forests import StoredForest
-from covertype.models import MODEL_FILE, TRUSTED_TYPES
-from covertype.searches import FOREST, LOGREG, LOGREG_GRID, Parameters, Search
-from covertype.split import in_test_part
-from covertype.storage import Datasets
-from covertype.tracking import Batch, Candidate, model_uri, train_batch
+from covertype.data import Datasets
+from covertype.models.artifact import MODEL_FILE, TRUSTED_TYPES
+from covertype.models.stored_forests import StoredForest
+from covertype.registry.tracking import Batch, Candidate, model_uri, train_batch
+from covertype.training.encoding import one_hot_encoder
+from covertype.training.estimators import SEED
+from covertype.training.searches import FOREST, LOGREG, LOGREG_GRID, Parameters, Search
+from covertype.training.split import in_test_part
 
 _NODES = "nodes"
 

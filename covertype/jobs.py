@@ -11,14 +11,14 @@ from typing import Any
 
 import mlflow
 
-from covertype import promotion, tracking
-from covertype.collection import collect
-from covertype.estimators import build
-from covertype.preprocessing import grown_enough, preprocess
-from covertype.searches import Parameters, Search
+from covertype.ingestion.collection import collect
+from covertype.ingestion.preprocessing import grown_enough, preprocess
+from covertype.registry import promotion, tracking
+from covertype.registry.tracking import Batch, Candidate
 from covertype.settings import Settings
-from covertype.tracking import Batch, Candidate
-from covertype.training import TrainingSet
+from covertype.training.estimators import build
+from covertype.training.fitting import TrainingSet
+from covertype.training.searches import Parameters, Search
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 def collect_group(group: int, collected: datetime) -> tuple[str, int]:
     """Fetch one group's rows for the collection of that moment; return its file and rows.
 
-    Raises what `covertype.collection.collect` raises.
+    Raises what `covertype.ingestion.collection.collect` raises.
     """
     settings = Settings()
     return collect(

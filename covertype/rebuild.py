@@ -11,9 +11,9 @@ import sys
 from dataclasses import dataclass
 
 from covertype.atomic import Busy
-from covertype.preprocessing import merge_unread
+from covertype.data import Damaged, Datasets, Processed
+from covertype.ingestion.preprocessing import merge_unread
 from covertype.settings import Settings
-from covertype.storage import Damaged, Datasets, Processed
 
 
 class FewerRows(ValueError):

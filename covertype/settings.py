@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
-from covertype.storage import Datasets
+from covertype.data import Datasets
 
 
 class Settings(BaseSettings):

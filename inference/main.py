@@ -1,9 +1,9 @@
 """The inference service, from the root of the repository.
 
-`uvicorn inference.main:app --http inference.connections:Connection`
+`uvicorn inference.main:app --http inference.api.connections:Connection`
 """
 
-from inference.app import create_app
+from inference.api.app import create_app
 from inference.log import log_to_stderr
 from inference.settings import ServingSettings
 

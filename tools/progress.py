@@ -14,10 +14,10 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from covertype.contract import FEATURE_NAMES, GROUPS
-from covertype.registry import MODEL_NAME, production_version
-from covertype.searches import FOREST, LOGREG, LOGREG_GRID
-from covertype.storage import Datasets
-from covertype.versions import REASON
+from covertype.data import Datasets
+from covertype.registry.names import REASON
+from covertype.registry.production import MODEL_NAME, production_version
+from covertype.training.searches import FOREST, LOGREG, LOGREG_GRID
 from tools.processes import AIRFLOW_PASSWORD, AIRFLOW_USER, ROOT, Processes
 
 _START_SECONDS = 180

@@ -49,7 +49,7 @@ def descargar_datos_api():
     )
     def fetch(group: int, dag_run=None) -> tuple[str, int]:
         from covertype import jobs
-        from covertype.collection import DataApiRefused, NothingToCollect
+        from covertype.ingestion.collection import DataApiRefused, NothingToCollect
 
         try:
             return jobs.collect_group(group, dag_run.run_after)
@@ -61,7 +61,7 @@ def descargar_datos_api():
     @task(outlets=[RAW_DATA], trigger_rule=TriggerRule.ALL_DONE)
     def announce(collected, ti=None, dag_run=None, outlet_events=None) -> None:
         from covertype import jobs
-        from covertype.collection import describe
+        from covertype.ingestion.collection import describe
 
         files = collected[:]
         if not files:

@@ -1,9 +1,10 @@
 """Trains and compares models: `train_logreg_model`, `train_logreg_model2`, `train_rf_model`.
 
-Each starts on new training data and runs one search of `covertype.searches`: every candidate is an
-MLflow run of its own, all on the same snapshot, and the most accurate one is kept. The best forest
-is then registered, and promoted if it beats the model in Production. If a candidate could not be
-trained, the best of the others is kept all the same, but the run ends as failed and names it.
+Each starts on new training data and runs one search of `covertype.training.searches`: every
+candidate is an MLflow run of its own, all on the same snapshot, and the most accurate one is kept.
+The best forest is then registered, and promoted if it beats the model in Production. If a candidate
+could not be trained, the best of the others is kept all the same, but the run ends as failed and
+names it.
 
 The tasks that hold a whole model have pools, which bound the memory that they take together: one
 for forests and one for regressions, so that neither kind keeps the other waiting. Everything else
@@ -17,7 +18,7 @@ from airflow.sdk import Param, TriggerRule, dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 
 from assets import TRAINING_DATA
-from covertype.searches import FOREST, LOGREG, LOGREG_GRID, Search
+from covertype.training.searches import FOREST, LOGREG, LOGREG_GRID, Search
 
 
 def search_dag(dag_id: str, search: Search, *, promotes: bool, pool: str) -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.preprocessing import Collected, measure, table
-from covertype.preprocessing import preprocess
+from covertype.ingestion.preprocessing import preprocess
 
 
 def test_the_state_of_a_benchmark_is_what_the_cycles_would_leave(tmp_path: Path) -> None:

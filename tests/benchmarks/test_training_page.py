@@ -4,7 +4,7 @@ from benchmarks import training_page
 from benchmarks.preprocessing import Measured as Cycles
 from benchmarks.training_page import AllRows, Measured, Recipes
 from benchmarks.ways import Fit, Outcome
-from covertype.searches import FOREST, LOGREG
+from covertype.training.searches import FOREST, LOGREG
 
 READING = Measured("reading", Outcome(0.1, 300.0, []), 0)
 CYCLES = [Cycles("few cycles", 10, 1000, 1.0, 200.0)]

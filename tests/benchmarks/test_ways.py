@@ -7,8 +7,8 @@ import pytest
 
 from benchmarks.platform import output_of
 from benchmarks.ways import FORMER_FORESTS, NEW_FORESTS, READING, WAYS
-from covertype.searches import LOGREG
-from covertype.storage import Datasets
+from covertype.data import Datasets
+from covertype.training.searches import LOGREG
 
 
 @pytest.fixture(scope="module")

@@ -20,9 +20,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from covertype import jobs
-from covertype.searches import FOREST
+from covertype.registry.tracking import Batch, Candidate
 from covertype.settings import Settings
-from covertype.tracking import Batch, Candidate
+from covertype.training.searches import FOREST
 from tests.browser.people import Person
 from tests.conftest import ROOT, free_port, wait_until_up
 
@@ -98,7 +98,7 @@ def _inference(folder: Path, mlflow_server: str, health: str = "/ready") -> Serv
     return Service(
         [
             *(sys.executable, "-m", "uvicorn", "inference.main:app"),
-            *("--http", "inference.connections:Connection"),
+            *("--http", "inference.api.connections:Connection"),
             *("--host", "127.0.0.1", "--port", str(port)),
         ],
         {

@@ -15,7 +15,7 @@ import requests
 from playwright.sync_api import Page, expect
 
 from covertype.contract import CLASSES, COLUMNS, FEATURE_NAMES
-from covertype.registry import production_version, to_production
+from covertype.registry.production import production_version, to_production
 from covertype_ui import texts
 from covertype_ui.batch_run import ADDED_COLUMNS
 from covertype_ui.examples import TYPICAL

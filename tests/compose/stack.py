@@ -16,7 +16,7 @@ import requests
 from mlflow import MlflowClient
 
 from covertype.contract import COLUMNS
-from covertype.versions import MODEL_NAME
+from covertype.registry.names import MODEL_NAME
 from tests.conftest import ROOT
 from tools.containers import service_of
 

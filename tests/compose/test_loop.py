@@ -4,7 +4,7 @@ import boto3
 import pymysql
 import requests
 
-from covertype.versions import ALIAS, MODEL_NAME, STAGE
+from covertype.registry.names import ALIAS, MODEL_NAME, STAGE
 from tests.compose.stack import PORTS, Stack
 
 DAGS = {

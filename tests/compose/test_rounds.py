@@ -1,12 +1,12 @@
 """Announcements of training data that arrive while models are trained."""
 
-from covertype.searches import FOREST
+from covertype.training.searches import FOREST
 from tests.compose.stack import Stack, wait_for
 
 TRAININGS = ("train_rf_model", "train_logreg_model", "train_logreg_model2")
 _NEWEST = """
 from pathlib import Path
-from covertype.storage import Datasets
+from covertype.data import Datasets
 print(Datasets(Path("/data/datasets")).snapshot_names()[-1])
 """
 

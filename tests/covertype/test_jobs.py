@@ -10,15 +10,16 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from covertype import jobs, tracking
+from covertype import jobs
 from covertype.contract import FEATURE_NAMES, TARGET
-from covertype.models import GOLDEN_PROBABILITIES, GOLDEN_ROWS, TRAINING_RANGES, load_model
-from covertype.registry import production_version
-from covertype.searches import FOREST, LOGREG, Parameters, Search
-from covertype.storage import Datasets, Snapshot
-from covertype.tracking import Batch, Candidate
-from covertype.training import TrainingSet
-from covertype.versions import ALIAS, MODEL_NAME
+from covertype.data import Datasets, Snapshot
+from covertype.models.artifact import GOLDEN_PROBABILITIES, GOLDEN_ROWS, TRAINING_RANGES, load_model
+from covertype.registry import tracking
+from covertype.registry.names import ALIAS, MODEL_NAME
+from covertype.registry.production import production_version
+from covertype.registry.tracking import Batch, Candidate
+from covertype.training.fitting import TrainingSet
+from covertype.training.searches import FOREST, LOGREG, Parameters, Search
 from tools.processes import shared_env
 
 WEAK = {"n_estimators": 2, "max_depth": 1}

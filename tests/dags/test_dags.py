@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from assets import RAW_DATA, TRAINING_DATA
 from covertype import jobs
 from covertype.contract import GROUPS
-from covertype.searches import FOREST, LOGREG, LOGREG_GRID, Search
+from covertype.training.searches import FOREST, LOGREG, LOGREG_GRID, Search
 from tools.processes import shared_env
 
 ROOT = Path(__file__).parents[2]

@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from airflow.utils.db import initdb
 
 from covertype import jobs
-from covertype.tracking import Batch
+from covertype.registry.tracking import Batch
 
 DAGS = Path(__file__).parents[2] / "airflow" / "dags"
 

@@ -13,15 +13,16 @@ from mlflow.entities.model_registry import ModelVersion
 from numba.core.caching import CacheImpl, UserProvidedCacheLocator
 
 from api import Settings, create_app
-from covertype.models import MODEL_FILE
-from covertype.storage import Datasets
-from covertype.training import TrainingSet
-from inference import cards, follower, forest
-from inference.codes import to_row
-from inference.follower import Follower
-from inference.prediction_files import PredictionFiles
-from inference.prediction_log import PredictionLog
-from inference.store import CARD_FILE, ModelStore
+from covertype.data import Datasets
+from covertype.models.artifact import MODEL_FILE
+from covertype.training.fitting import TrainingSet
+from inference.follower import watcher
+from inference.follower.watcher import Follower
+from inference.model import cards, forest
+from inference.model.codes import to_row
+from inference.model.store import CARD_FILE, ModelStore
+from inference.telemetry.prediction_files import PredictionFiles
+from inference.telemetry.prediction_log import PredictionLog
 from tests.faults.apart import SmallDisk, small_disk
 from tests.faults.writers import OBSERVATIONS
 from tests.inference.conftest import make_card, make_forest
@@ -94,9 +95,9 @@ def the_follower_goes_on(place: Path, trouble: str) -> None:
     disk = _disk(place, 4)
     store = ModelStore(disk.folder / "models")
     with (
-        patch.object(follower, "production_version", lambda: present),
-        patch.object(follower, "_fetch", fetch),
-        patch.object(follower, "_FIRST_PAUSE", 0),
+        patch.object(watcher, "production_version", lambda: present),
+        patch.object(watcher, "_fetch", fetch),
+        patch.object(watcher, "_FIRST_PAUSE", 0),
         patch.object(forest, "compile_walk", lambda _: compiled),
     ):
         following = Follower(store, 5)

@@ -22,17 +22,17 @@ import numpy as np
 import pandas as pd
 import sqlalchemy
 
-from covertype import tracking
 from covertype.contract import COLUMNS
-from covertype.preprocessing import preprocess
+from covertype.data import Datasets, snapshots
+from covertype.data.arrivals import Arrivals, Record
+from covertype.data.processed import Processed
+from covertype.ingestion.preprocessing import preprocess
 from covertype.rebuild import rebuild
-from covertype.storage import Datasets, snapshots
-from covertype.storage.arrivals import Arrivals, Record
-from covertype.storage.processed import Processed
-from covertype.storage.rows import Codes, from_frame
-from covertype.validation import REASON
-from inference.prediction_files import RECORD, PredictionFiles
-from inference.store import ModelStore
+from covertype.registry import tracking
+from covertype.rows.codes import Codes, from_frame
+from covertype.rows.validation import REASON
+from inference.model.store import ModelStore
+from inference.telemetry.prediction_files import RECORD, PredictionFiles
 from progress import Progress
 from tests.conftest import ROOT
 from tests.faults.apart import fails_with_memory, small_disk

@@ -5,7 +5,7 @@ import subprocess
 import numpy as np
 import pandas as pd
 
-from covertype.searches import FOREST
+from covertype.training.searches import FOREST
 from tests.compose.stack import Stack
 from tests.conftest import ROOT
 from tests.growth.rounds import (

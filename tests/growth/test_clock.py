@@ -26,12 +26,12 @@ import requests
 from mlflow import MlflowClient
 
 from covertype.contract import GROUPS
-from covertype.models import class_probabilities
-from covertype.registry import production_version
-from covertype.tracking import fetch_model
-from covertype.validation import split_valid
-from covertype.versions import MODEL_NAME, PROMOTED, VERDICT
-from inference.store import CARD_FILE, ModelStore, version_of
+from covertype.models.artifact import class_probabilities
+from covertype.registry.names import MODEL_NAME, PROMOTED, VERDICT
+from covertype.registry.production import production_version
+from covertype.registry.tracking import fetch_model
+from covertype.rows.validation import split_valid
+from inference.model.store import CARD_FILE, ModelStore, version_of
 from tests.compose.stack import OBSERVATION, wait_for
 from tests.conftest import free_port
 from tests.growth.clock import Clock

@@ -3,8 +3,8 @@
 import pytest
 
 from covertype.contract import GROUPS
-from covertype.searches import FOREST, LOGREG, LOGREG_GRID
-from covertype.versions import ALIAS, MODEL_NAME
+from covertype.registry.names import ALIAS, MODEL_NAME
+from covertype.training.searches import FOREST, LOGREG, LOGREG_GRID
 from tests.compose.stack import Stack, check_kept, wait_for
 from tests.growth.rounds import (
     BEST_BYTES,
@@ -31,7 +31,7 @@ SCHEDULER_MEBIBYTES = 2.5 * 1024
 
 _COUNT_ROWS = """
 from pathlib import Path
-from covertype.storage import Datasets
+from covertype.data import Datasets
 datasets = Datasets(Path("/data/datasets"))
 print(datasets.processed.count(), len(datasets.snapshot_names()))
 """

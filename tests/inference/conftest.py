@@ -18,15 +18,15 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from covertype.contract import FEATURE_NAMES, QUANTITY_NAMES
-from covertype.encoding import one_hot_encoder, tree_encoder
-from covertype.models import MODEL_FILE, class_probabilities
-from covertype.training import TrainingSet
-from inference import cards
-from inference.app import create_app
-from inference.predictors import save_arrays
+from covertype.models.artifact import MODEL_FILE, class_probabilities
+from covertype.training.encoding import one_hot_encoder, tree_encoder
+from covertype.training.fitting import TrainingSet
+from inference.api.app import create_app
+from inference.follower.supervisor import FollowerSupervisor
+from inference.model import cards
+from inference.model.predictors import save_arrays
+from inference.model.store import CARD_FILE, ModelStore
 from inference.settings import ServingSettings
-from inference.store import CARD_FILE, ModelStore
-from inference.supervisor import FollowerSupervisor
 
 Keep = Callable[[ModelStore, str, Pipeline], None]
 

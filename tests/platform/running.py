@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import requests
 
-from covertype.storage import Datasets
+from covertype.data import Datasets
 from tests.conftest import ROOT
 from tools.processes import AIRFLOW_PASSWORD, AIRFLOW_USER, port_variable
 

@@ -19,14 +19,14 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import Pipeline
 from streamlit.testing.v1 import AppTest
 
-from covertype import tracking
 from covertype.contract import CLASSES, FEATURE_NAMES, FEATURES, Category
-from covertype.encoding import one_hot_encoder
-from covertype.models import class_probabilities, load_model
-from covertype.searches import FOREST, LOGREG, LOGREG_GRID
-from covertype.training import TrainingSet
-from covertype.validation import split_valid
-from covertype.versions import ALIAS, MODEL_NAME
+from covertype.models.artifact import class_probabilities, load_model
+from covertype.registry import tracking
+from covertype.registry.names import ALIAS, MODEL_NAME
+from covertype.rows.validation import split_valid
+from covertype.training.encoding import one_hot_encoder
+from covertype.training.fitting import TrainingSet
+from covertype.training.searches import FOREST, LOGREG, LOGREG_GRID
 from tests.conftest import ROOT, free_port
 from tests.platform.running import Platform, start
 from tools.processes import DEFAULT_PORTS

@@ -1,7 +1,7 @@
 import pytest
 
-from covertype.derived import DERIVED_NAMES
-from covertype.encoding import ONE_HOT_NAMES, TREE_NAMES
+from covertype.training.derived import DERIVED_NAMES
+from covertype.training.encoding import ONE_HOT_NAMES, TREE_NAMES
 from covertype_ui.contract_words import encoded
 
 

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from covertype.preprocessing import preprocess
-from covertype.storage import Datasets
+from covertype.data import Datasets
+from covertype.ingestion.preprocessing import preprocess
 from covertype_ui import texts
 from covertype_ui.collected import by_collection, collected_files
 from covertype_ui.settings import settings

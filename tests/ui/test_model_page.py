@@ -7,8 +7,8 @@ import pytest
 from mlflow import MlflowClient
 from streamlit.testing.v1 import AppTest
 
-from covertype.registry import to_production
-from covertype.versions import ACCURACY, MODEL_NAME, PROMOTED, REASON, REFUSED, VERDICT
+from covertype.registry.names import ACCURACY, MODEL_NAME, PROMOTED, REASON, REFUSED, VERDICT
+from covertype.registry.production import to_production
 from covertype_ui import texts
 from covertype_ui.history import HistoryAway, read_history
 from tests.ui.fakes import FakeInference
@@ -47,7 +47,7 @@ def registry(mlflow_server: str) -> Iterator[str]:
             client.set_model_version_tag(name, version, key, value)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", mlflow_server)
-        patch.setattr("covertype.registry.MODEL_NAME", name)
+        patch.setattr("covertype.registry.production.MODEL_NAME", name)
         patch.setattr("covertype_ui.history.MODEL_NAME", name)
         to_production("1")
         yield mlflow_server

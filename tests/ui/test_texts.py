@@ -7,7 +7,7 @@ from string import Formatter
 import pytest
 
 from covertype.contract import CLASSES, COLUMNS, FEATURES
-from covertype.validation import parse_observation
+from covertype.rows.validation import parse_observation
 from covertype_ui import texts
 from covertype_ui.contract_words import broken_rules
 from covertype_ui.examples import TYPICAL

@@ -10,8 +10,8 @@ import pandas as pd
 import streamlit as st
 
 from covertype.contract import CLASSES, TARGET
-from covertype.storage import Datasets, RawFile
-from covertype.validation import REASON
+from covertype.data import Datasets, RawFile
+from covertype.rows.validation import REASON
 
 _REMEMBERED_SECONDS = 15
 _FILES_REMEMBERED = 20_000

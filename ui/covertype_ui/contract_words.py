@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from covertype.contract import CATEGORIES, COLUMNS, FEATURES, TARGET, Category, Feature, Quantity
-from covertype.derived import DERIVED
-from covertype.storage import WIDTH_RULE
+from covertype.data import WIDTH_RULE
+from covertype.training.derived import DERIVED
 from covertype_ui import texts
 from covertype_ui.language import number, say
 
@@ -68,7 +68,7 @@ def _formula(weights: Mapping[str, int]) -> str:
 
 
 def reason(text: str) -> str:
-    """Say why a row was rejected; `text` is the reason as `covertype.validation` gives it."""
+    """Say why a row was rejected; `text` is the reason as `covertype.rows.validation` gives it."""
     rules = broken_rules(text)
     return "; ".join(rules) if rules else text
 

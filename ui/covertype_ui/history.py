@@ -10,7 +10,7 @@ from typing import Any
 
 import requests
 
-from covertype.versions import ACCURACY, MODEL_NAME, PROMOTED, REASON, REFUSED, VERDICT
+from covertype.registry.names import ACCURACY, MODEL_NAME, PROMOTED, REASON, REFUSED, VERDICT
 
 _PAGE = 200
 

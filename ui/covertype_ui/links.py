@@ -1,6 +1,6 @@
 """Addresses in MLflow's and Airflow's interfaces, as a person's browser reaches them."""
 
-from covertype.versions import MODEL_NAME
+from covertype.registry.names import MODEL_NAME
 from covertype_ui.settings import settings
 
 COLLECTION_DAG = "descargar_datos_api"

@@ -1,6 +1,6 @@
 """From an uploaded CSV file to observations, and to what is wrong with the others.
 
-The rules of a row are those of `covertype.validation`; here is only what makes a file a table.
+The rules of a row are those of `covertype.rows.validation`; here is only what makes a file a table.
 """
 
 import csv
@@ -11,8 +11,8 @@ from functools import cache
 from itertools import chain
 
 from covertype.contract import CLASSES, COLUMNS, FEATURE_NAMES, TARGET
-from covertype.spreadsheets import inert
-from covertype.validation import InvalidObservation, Observation, parse_observation
+from covertype.rows.spreadsheets import inert
+from covertype.rows.validation import InvalidObservation, Observation, parse_observation
 
 ROW_LIMIT = 250_000
 _SEPARATORS = ",;\t"

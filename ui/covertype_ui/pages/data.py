@@ -5,7 +5,7 @@ from collections import Counter
 
 import streamlit as st
 
-from covertype.validation import REASON
+from covertype.rows.validation import REASON
 from covertype_ui import charts, links, texts
 from covertype_ui.collected import (
     CollectedFile,

@@ -6,7 +6,7 @@ from math import inf
 import streamlit as st
 
 from covertype.contract import CLASSES, FEATURES, QUANTITIES, Category, Quantity
-from covertype.validation import InvalidObservation, parse_observation
+from covertype.rows.validation import InvalidObservation, parse_observation
 from covertype_ui import charts, texts
 from covertype_ui.contract_words import choice, class_name, description, label
 from covertype_ui.examples import TYPICAL

@@ -1,0 +1,151 @@
+"""The datasets of the platform, under one root folder."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from covertype.data import predictions, rejected, snapshots
+from covertype.data.arrivals import Arrivals, Record
+from covertype.data.processed import Processed
+from covertype.data.raw import RawFiles
+from covertype.data.snapshots import Snapshot
+from covertype.rows.codes import from_frame
+
+
+@dataclass(frozen=True)
+class Datasets:
+    """The datasets of the platform, under one root folder."""
+
+    root: Path
+
+    # Raw: what the data API answered, one file a group and collection.
+
+    @property
+    def raw(self) -> RawFiles:
+        former = self.root / "processed" / "read_files.txt"
+        return RawFiles(self.root, Arrivals(self.root / "arrivals.txt", former))
+
+    def find_raw(self, group: int, collected: datetime) -> str | None:
+        """Return the name of the group's file of that collection, if it is there."""
+        return self.raw.find(group, collected)
+
+    def write_raw(
+        self, group: int, batch: int, collected: datetime, rows: Sequence[Sequence[str]]
+    ) -> str:
+        """Write a group's rows as they came, without a header; return the file's name.
+
+        A file of that name that is there already is kept as it is.
+        """
+        return self.raw.write(group, batch, collected, rows)
+
+    def raw_names(self) -> list[str]:
+        """Return the names of all raw files, in the order of their collection."""
+        return self.raw.names()
+
+    def read_raw(self, name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Read a raw file.
+
+        Returns
+        -------
+        rows : DataFrame of str, shape (n, 13)
+            Columns as in `COLUMNS`, indexed by line number from 1; an empty cell is NaN.
+        misshapen : DataFrame
+            Lines with another number of cells: `line` as index, the line's text and the reason.
+        """
+        return self.raw.read(name)
+
+    # Processed: the valid, distinct rows of all raw files read so far.
+
+    @property
+    def processed(self) -> Processed:
+        return Processed(self.root / "processed")
+
+    @property
+    def processed_csv(self) -> Path:
+        return self.processed.csv
+
+    @property
+    def processed_parquet(self) -> Path:
+        return self.processed.parquet
+
+    def read_processed(self) -> pd.DataFrame:
+        """Return the processed rows, none if there is no file yet."""
+        return self.processed.read()
+
+    def unread_names(self) -> list[str]:
+        """Return the raw files that the processed rows don't hold yet, in order of arrival."""
+        return self.unread(self.processed)[0]
+
+    def unread(self, processed: Processed, limit: int | None = None) -> tuple[list[str], Record]:
+        """Return the raw files unread, `limit` at most, and the record of having read them."""
+        record = processed.record()
+        if record is None:
+            record = self.raw.arrivals.record_of_former_release()
+        return self.raw.unread(record, limit)
+
+    def write_processed(self, frame: pd.DataFrame, sources: Sequence[str]) -> None:
+        """Replace the processed rows.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            Valid rows, as `covertype.rows.validation.split_valid` gives them.
+        sources : sequence of str
+            The unread files that are read with this, the first of `unread_names`.
+        """
+        with self.processed.locked():
+            names, record = self.unread(self.processed, len(sources))
+            if names != list(sources):
+                raise ValueError(f"The next unread files are {names}, not {list(sources)}")
+            self.processed.replace(from_frame(frame), record)
+
+    # Rejected: what broke the contract, one file a source that had any.
+
+    def write_rejected(self, source: str, rows: pd.DataFrame) -> None:
+        """Write the rejected rows of a raw file: source, line, text of the row, reason."""
+        rejected.write(self.root / "rejected", source, rows)
+
+    def read_rejected(self) -> pd.DataFrame:
+        """Return every rejected row: source, line, text, reason."""
+        return rejected.read(self.root / "rejected")
+
+    # Training: snapshots, so that every candidate of a search sees the same rows.
+
+    def take_snapshot(self) -> Snapshot:
+        """Keep the processed rows of this moment under a name made from their content."""
+        path, count, digest = snapshots.take(self.root / "training", self.processed_parquet)
+        return Snapshot(self._name(path), count, digest)
+
+    def snapshot_names(self) -> list[str]:
+        """Return the names of the snapshots, the newest last."""
+        return [self._name(path) for path in snapshots.paths(self.root / "training")]
+
+    def newest_snapshot_rows(self) -> int:
+        """Return how many rows the newest snapshot holds, 0 without one."""
+        names = self.snapshot_names()
+        return int(pq.read_metadata(self.root / names[-1]).num_rows) if names else 0
+
+    def read_snapshot(self, name: str) -> pd.DataFrame:
+        """Return the rows of a snapshot."""
+        return pd.read_parquet(self.root / name)
+
+    # Predictions: what was asked of the inference service, and what it answered.
+
+    def predictions_file(self, day: date, name: str) -> Path:
+        """Return the path of one writer's Parquet file of answered predictions."""
+        return self.root / "predictions" / day.isoformat() / f"{name}.parquet"
+
+    def read_predictions(self, since: date = date.min) -> pd.DataFrame:
+        """Return the answered predictions of a day and later, in no order.
+
+        Columns: `time` (UTC), `model_version`, the twelve features (categories as names),
+        `prediction` (a class's number), `probability` (of that class).
+        """
+        return predictions.read(self.root / "predictions", since)
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix()

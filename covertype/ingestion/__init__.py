@@ -1,0 +1,1 @@
+"""From the data API to the processed rows."""

@@ -1,0 +1,112 @@
+"""From raw files to the rows that training reads."""
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from covertype.contract import COLUMNS
+from covertype.data import Datasets, Processed
+from covertype.rows.codes import NO_ROWS, Codes, from_frame
+from covertype.rows.validation import REASON, split_valid
+
+log = logging.getLogger(__name__)
+
+_FILES_AT_ONCE = 50
+"""Files that are merged by one write: this bounds the memory, however many are unread."""
+
+
+@dataclass(frozen=True)
+class Preprocessed:
+    """What one preprocessing did, in rows and files."""
+
+    files: int
+    read: int
+    rejected: int
+    duplicates: int
+    total: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.files} new files with {self.read} rows: {self.rejected} rejected, "
+            f"{self.duplicates} known already; {self.total} rows in all"
+        )
+
+
+def preprocess(datasets: Datasets) -> Preprocessed:
+    """Read the raw files not read yet, set bad rows aside, merge the others without duplicates.
+
+    Running it again, after a stop at any point, gives the same files. A run that overlaps another
+    waits for it.
+
+    Raises
+    ------
+    Busy
+        If the other run does not end in five minutes.
+    Damaged
+        If the processed rows can't be read.
+    """
+    with datasets.processed.locked():
+        done = merge_unread(datasets, datasets.processed)
+        if done.files:
+            datasets.raw.arrivals.forget_former_release()
+    return done
+
+
+def merge_unread(datasets: Datasets, processed: Processed) -> Preprocessed:
+    """Merge what `processed` does not hold yet; the caller holds its lock."""
+    processed.remove_half_written()
+    before = total = processed.count()
+    files = read = refused = 0
+    unread = True
+    while unread:
+        names, record = datasets.unread(processed, _FILES_AT_ONCE)
+        parts = [NO_ROWS]
+        for name in names:
+            if (found := _read(datasets, name)) is None:
+                log.warning("%s is gone; it is passed over", name)
+                continue
+            valid, rejected = found
+            parts.append(valid)
+            files += 1
+            read += len(valid) + rejected
+            refused += rejected
+        if names:
+            total = processed.append(np.concatenate(parts), record)
+            log.info("%d files read, %d rows in all", files, total)
+        unread = len(names) == _FILES_AT_ONCE
+    processed.mend_csv()
+    return Preprocessed(files, read, refused, before + read - refused - total, total)
+
+
+def _read(datasets: Datasets, name: str) -> tuple[Codes, int] | None:
+    """Return a raw file's valid rows and how many others were set aside; None without a file."""
+    try:
+        rows, misshapen = datasets.read_raw(name)
+    except FileNotFoundError:
+        return None
+    valid, invalid = split_valid(rows)
+    rejected = pd.concat([misshapen, _as_text(invalid)]).sort_index()
+    datasets.write_rejected(name, rejected)
+    if len(rejected):
+        log.warning("%s: %d rows rejected, see rejected/", name, len(rejected))
+    return from_frame(valid), len(rejected)
+
+
+def _as_text(invalid: pd.DataFrame) -> pd.DataFrame:
+    text = invalid[list(COLUMNS)].fillna("").agg(",".join, axis=1) if len(invalid) else ""
+    return invalid.assign(text=text)[["text", REASON]]
+
+
+def grown_enough(rows: int, announced: int, growth: float) -> bool:
+    """Tell if the training data is worth training on again.
+
+    Parameters
+    ----------
+    rows, announced : int
+        Rows now, and at the last announcement (0 before the first).
+    growth : float
+        The share by which the rows must have grown since then.
+    """
+    return rows > announced and rows >= announced * (1 + growth)

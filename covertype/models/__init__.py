@@ -1,0 +1,1 @@
+"""Models as files: written, read with only trusted types, and asked."""

@@ -1,0 +1,1 @@
+"""What a valid row is, and rows as small integers."""

@@ -1,0 +1,1 @@
+"""From processed rows to fitted and evaluated candidates; knows no MLflow."""

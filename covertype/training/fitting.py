@@ -1,0 +1,114 @@
+"""Training and evaluation of one candidate on the fixed parts of a training set."""
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.pipeline import Pipeline
+
+from covertype.contract import FEATURE_NAMES, QUANTITY_NAMES, TARGET
+from covertype.training import acceleration
+from covertype.training.evaluation import Evaluation, evaluate
+from covertype.training.searches import Library
+from covertype.training.split import in_test_part
+
+
+@dataclass(frozen=True)
+class Part:
+    """Observations and their classes: DataFrame of shape (n, 12), ndarray of int of shape (n,)."""
+
+    observations: pd.DataFrame
+    classes: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """The two parts of a training set; no observation is in both.
+
+    The quantities of the training part are int16, as the encoders then make float32 of them and
+    nothing wider. Those of the test part are int64, as the services ask by and MLflow's signature
+    says.
+    """
+
+    train: Part
+    test: Part
+
+    @classmethod
+    def from_rows(cls, rows: pd.DataFrame) -> "TrainingSet":
+        """Split processed rows, columns as in `COLUMNS`.
+
+        Raises
+        ------
+        ValueError
+            If a part is empty or the training part holds fewer than two classes.
+        """
+        in_test = in_test_part(rows)
+        # Trees split rows that are alike late: beside each other in memory, they are read faster.
+        alike = rows[~in_test].sort_values([TARGET.name, QUANTITY_NAMES[0]], kind="stable")
+        train, test = _part(alike, np.int16), _part(rows[in_test], np.int64)
+        if not len(test) or len(np.unique(train.classes)) < 2:
+            raise ValueError(
+                f"{len(rows)} rows are too few to train on: {len(train)} for training, "
+                f"{len(test)} for testing; collect more with descargar_datos_api"
+            )
+        return cls(train, test)
+
+
+def _part(rows: pd.DataFrame, whole: type[np.integer]) -> Part:
+    observations = rows[list(FEATURE_NAMES)].astype(dict.fromkeys(QUANTITY_NAMES, whole))
+    return Part(observations, rows[TARGET.name].to_numpy(np.int64))
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A fitted candidate, what it scored on the test part, and the seconds of its training."""
+
+    model: Pipeline
+    evaluation: Evaluation
+    seconds: float
+    trained_by: str
+
+
+def train(model: Pipeline, data: TrainingSet, library: Library = Library.FASTEST) -> Trained:
+    """Fit one candidate on the training part and score it on the test part."""
+    return next(train_each([(model, library)], data))
+
+
+def train_each(
+    candidates: Iterable[tuple[Pipeline, Library]], data: TrainingSet
+) -> Iterator[Trained]:
+    """Fit candidates on the training part one after another, and score each on the test part.
+
+    Parameters
+    ----------
+    candidates : iterable of (Pipeline, Library)
+        Unfitted; they differ in their last step alone, as the training part is encoded once for
+        all. A logistic regression starts from the coefficients of the one before.
+    data : TrainingSet
+
+    Yields
+    ------
+    Trained
+        The seconds of the first include the encoding.
+    """
+    prepared, former = None, None
+    for model, library in candidates:
+        start = time.perf_counter()
+        if prepared is None:
+            prepared = model[:-1]
+            encoded = prepared.fit_transform(data.train.observations)
+        classifier = acceleration.fit(
+            model[-1], encoded, data.train.classes, library=library, former=former
+        )
+        seconds = time.perf_counter() - start
+        former = classifier
+        fitted = Pipeline([*prepared.steps, (model.steps[-1][0], classifier)])
+        evaluation = evaluate(fitted, data.test.observations, data.test.classes)
+        trained_by = acceleration.trainer(classifier, library)
+        yield Trained(fitted, evaluation, seconds, trained_by)

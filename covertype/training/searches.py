@@ -1,0 +1,120 @@
+"""The hyperparameter searches: which candidates each one compares, and under which names."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import product
+from typing import Any, Literal
+
+Parameters = Mapping[str, Any]
+"""The classifier's own parameters by name and, if not the default, those named below."""
+
+ENCODING = "encoding"
+"""Names a forest's encoder, of `covertype.training.encoding.ENCODERS`."""
+
+LIBRARY = "library"
+"""Names the library that trains, a `Library`."""
+
+
+TREES_A_TASK = 100
+"""The trees of the forests that one task trains, unless a single forest has more."""
+
+_DEFAULT_TREES = 100
+"""scikit-learn's own."""
+
+
+class Library(StrEnum):
+    """What fits a candidate. Either way the result is a plain scikit-learn model."""
+
+    FASTEST = "fastest"
+    SCIKIT_LEARN = "scikit-learn"
+
+
+@dataclass(frozen=True)
+class Search:
+    """One search: its names in MLflow and on disk, the kind of its models, its candidates."""
+
+    experiment: str
+    run_prefix: str
+    model_name: str
+    best_file: str
+    family: Literal["logistic regression", "forest"]
+    candidates: tuple[Parameters, ...]
+
+    def run_name(self, number: int) -> str:
+        return f"{self.run_prefix}_{number}"
+
+    def batches(self, candidates: Sequence[Parameters]) -> list[list[int]]:
+        """Return which candidates, by number, are trained in one task, and in which order.
+
+        Forests that follow one another and have the same encoding share a task, up to
+        `TREES_A_TASK`: the start of a task takes longer than a small forest. Logistic regressions
+        share one: each starts from the coefficients of the one before, from the strongest
+        regularization to the weakest.
+        """
+        if self.family == "forest":
+            return _forest_batches(candidates)
+        numbers = range(len(candidates))
+        return [sorted(numbers, key=lambda number: float(candidates[number].get("C", 1.0)))]
+
+
+def _forest_batches(candidates: Sequence[Parameters]) -> list[list[int]]:
+    batches: list[list[int]] = []
+    trees = 0
+    for number, parameters in enumerate(candidates):
+        own_trees = int(parameters.get("n_estimators", _DEFAULT_TREES))
+        same_encoding = number and parameters.get(ENCODING) == candidates[number - 1].get(ENCODING)
+        if same_encoding and trees + own_trees <= TREES_A_TASK:
+            batches[-1].append(number)
+            trees += own_trees
+        else:
+            batches.append([number])
+            trees = own_trees
+    return batches
+
+
+LOGREG = Search(
+    experiment="covertype_logreg_search",
+    run_prefix="logreg_run",
+    model_name="modelo_logreg",
+    best_file="mejor_logreg_model.pkl",
+    family="logistic regression",
+    candidates=tuple({"C": c} for c in (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)),
+)
+
+LOGREG_GRID = Search(
+    experiment=LOGREG.experiment,
+    run_prefix="logreg_grid_run",
+    model_name=LOGREG.model_name,
+    best_file="mejor_logreg_model2.pkl",
+    family=LOGREG.family,
+    candidates=tuple(
+        {"C": c, "solver": solver}
+        for c, solver in product((0.1, 1.0, 10.0), ("lbfgs", "newton-cg", "newton-cholesky"))
+    ),
+)
+
+FOREST = Search(
+    experiment="covertype_rf_search",
+    run_prefix="rf_run",
+    model_name="modelo_rf",
+    best_file="mejor_rf_model.pkl",
+    family="forest",
+    # The first is the first platform's own model. Each later one shows what one idea is worth: the
+    # derived columns (1), every row for every tree in place of a bootstrap sample (2, 4), no limit
+    # of depth (3, 4), more trees (5, 6). Beyond 100 trees nothing is gained.
+    candidates=(
+        {
+            ENCODING: "one-hot",
+            LIBRARY: Library.SCIKIT_LEARN.value,
+            "n_estimators": 100,
+            "max_depth": 20,
+        },
+        {"n_estimators": 25, "max_depth": 20},
+        {"n_estimators": 25, "max_depth": 20, "bootstrap": False},
+        {"n_estimators": 25, "max_depth": None},
+        {"n_estimators": 25, "max_depth": None, "bootstrap": False},
+        {"n_estimators": 50, "max_depth": None, "bootstrap": False},
+        {"n_estimators": 100, "max_depth": None, "bootstrap": False},
+    ),
+)

@@ -1,0 +1,1 @@
+"""What answers requests over HTTP; imports neither MLflow nor scikit-learn."""

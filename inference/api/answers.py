@@ -1,0 +1,84 @@
+"""What is answered: a class, its probabilities, the version, and what is out of the ordinary."""
+
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from covertype.contract import CLASSES, QUANTITIES
+from inference.model.codes import Codes, Row
+from inference.model.serving import ServedModel
+
+_SHOWN_WARNINGS = 100
+
+
+class Answer(msgspec.Struct):
+    """The answer to one observation; `prediction` holds one class, as earlier clients read it."""
+
+    prediction: list[int]
+    label: str
+    probabilities: dict[str, float]
+    model_version: str
+    warnings: list[str]
+
+
+class BatchAnswer(msgspec.Struct):
+    """The answers to many: every list has one value for each observation, in their order."""
+
+    prediction: list[int]
+    label: list[str]
+    probabilities: dict[str, list[float]]
+    model_version: str
+    warnings: list[str]
+
+
+def answer_one(model: ServedModel, row: Row) -> Answer:
+    """Answer one observation."""
+    probabilities = model.predictor.answer(np.array([row], np.int16))[0].tolist()
+    best = probabilities.index(max(probabilities))
+    return Answer(
+        [best],
+        CLASSES[best],
+        dict(zip(CLASSES, probabilities, strict=True)),
+        model.card.version,
+        [
+            _warning(model, name, value, low, high)
+            for value, (name, low, high) in zip(row, model.ranges, strict=False)
+            if not low <= value <= high
+        ],
+    )
+
+
+def batch_answer(
+    model: ServedModel, codes: Codes, probabilities: npt.NDArray[np.float64]
+) -> BatchAnswer:
+    """Put the answers to many observations together, probabilities of shape (n, 7)."""
+    predicted = probabilities.argmax(axis=1)
+    return BatchAnswer(
+        predicted.tolist(),
+        np.array(CLASSES, object)[predicted].tolist(),
+        dict(zip(CLASSES, probabilities.T.tolist(), strict=True)),
+        model.card.version,
+        batch_warnings(model, codes),
+    )
+
+
+def batch_warnings(model: ServedModel, codes: Codes) -> list[str]:
+    """Name the values outside the training range, the first hundred of them."""
+    low, high = np.array([bounds for _, *bounds in model.ranges]).T
+    measured = codes[:, : len(QUANTITIES)]
+    outside = np.argwhere((measured < low) | (measured > high))
+    shown = [
+        f"row {row}: " + _warning(model, name, int(measured[row, column]), lowest, highest)
+        for row, column in outside[:_SHOWN_WARNINGS].tolist()
+        for name, lowest, highest in [model.ranges[column]]
+    ]
+    if len(outside) > _SHOWN_WARNINGS:
+        shown.append(f"and {len(outside) - _SHOWN_WARNINGS} other values outside these ranges")
+    return shown
+
+
+def _warning(model: ServedModel, name: str, value: Any, low: int, high: int) -> str:
+    version = model.card.version
+    return f"{name} {value} is outside what version {version} was trained on ({low} to {high})"

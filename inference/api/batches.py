@@ -1,0 +1,60 @@
+"""Many observations in one request: read, answered and written aside, then counted and logged."""
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+from fastapi import Request, Response
+from starlette.types import Receive, Scope, Send
+
+from inference.api.bodies import Body
+from inference.api.service import Service, service_of
+from inference.api.uploads import Upload
+from inference.model.codes import Codes
+from inference.model.serving import ServedModel
+
+Read = Callable[[Body, int], Codes]
+Respond = Callable[[ServedModel, Codes, npt.NDArray[np.float64]], Response]
+
+
+class BatchResponse(Response):
+    """The answers to many observations; it holds a place among the batches until they are sent.
+
+    Parameters
+    ----------
+    request : Request
+        Whose body holds the observations. It is read when the response is sent.
+    read : callable
+        Reads a body of at most so many observations.
+    respond : callable
+        Makes the response of the version, the observations, and their probabilities of shape
+        (n, 7).
+    """
+
+    def __init__(self, request: Request, read: Read, respond: Respond) -> None:
+        self._request = request
+        self._read = read
+        self._respond = respond
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        service = service_of(self._request)
+        model, settings = service.model, service.settings
+        most, seconds = settings.max_body_bytes, settings.request_timeout_seconds
+        with await service.batch_bodies.receive(self._request, most, seconds) as upload:
+            async with service.batch():
+                response = await self._answer(service, model, upload)
+                await response(scope, receive, send)
+
+    async def _answer(self, service: Service, model: ServedModel, upload: Upload) -> Response:
+        rows = service.settings.max_batch_rows
+        codes = await service.work(partial(self._read, upload.content, rows))
+        upload.drop()
+
+        def work() -> tuple[npt.NDArray[np.float64], Response]:
+            probabilities = model.predictor.probabilities(codes)
+            return probabilities, self._respond(model, codes, probabilities)
+
+        probabilities, response = await service.work(work)
+        service.note_many(model.card.version, codes, probabilities)
+        return response

@@ -1,0 +1,148 @@
+"""Connections with limits: `uvicorn … --http inference.api.connections:Connection`.
+
+uvicorn itself waits without end for the head of a request and for the reader of an answer. All
+connections are looked at once in a while, so that a request pays for no timer.
+"""
+
+import asyncio
+import resource
+from typing import Any, cast
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from inference.settings import ServingSettings
+
+LONGEST_HEAD = 16_000
+"""Bytes that may arrive without completing a head, or bringing a part of a body."""
+
+MOST_HEADERS = 100
+MOST_PIPELINED = 16
+"""Requests that one read may bring before the answer to the first of them."""
+
+_LONGEST_PAUSE = 1.0
+_OTHER_FILES = 100
+
+
+class Connections:
+    """The connections of one worker, and how long each may take.
+
+    Parameters
+    ----------
+    settings : ServingSettings
+        There may be `max_connections`, or fewer where the limit of open files is lower.
+    """
+
+    STATE = "connections"
+    """By what name the application tells the server of it, when it starts."""
+
+    def __init__(self, settings: ServingSettings) -> None:
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self._most = min(settings.max_connections, max(1, files - _OTHER_FILES))
+        self._idle_seconds = settings.idle_timeout_seconds
+        self._answer_seconds = settings.answer_timeout_seconds
+        self._open: set[Connection] = set()
+
+    def add(self, connection: "Connection") -> bool:
+        """Add a connection if there may be another one."""
+        if len(self._open) >= self._most:
+            return False
+        self._open.add(connection)
+        return True
+
+    def remove(self, connection: "Connection") -> None:
+        self._open.discard(connection)
+
+    async def watch(self) -> None:
+        """Close those that take too long, again and again."""
+        loop = asyncio.get_running_loop()
+        pause = min(_LONGEST_PAUSE, self._idle_seconds / 4, self._answer_seconds / 4)
+        while True:
+            await asyncio.sleep(pause)
+            now = loop.time()
+            for connection in tuple(self._open):
+                connection.look(now, self._idle_seconds, self._answer_seconds)
+
+
+class Connection(HttpToolsProtocol):
+    """One connection as uvicorn keeps it, within the limits of its `Connections`."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._all: Connections = self.app_state[Connections.STATE]
+        self._fruitless = 0
+        self._seen: object = None
+        self._idle_since: float | None = None
+        self._unread_since: float | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports are none of asyncio's by type.
+        super().connection_made(cast(asyncio.Transport, transport))
+        if not self._all.add(self):
+            self._refuse(b"503 Service Unavailable", b"Too many connections", b"retry-after: 5\r\n")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._all.remove(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        before = self.cycle
+        held = 0 if before is None else len(before.body)
+        super().data_received(data)
+        if self.cycle is not before:
+            self._fruitless = 0
+            if len(self.pipeline) > MOST_PIPELINED:
+                self.transport.abort()
+            elif len(data) > LONGEST_HEAD and self._head_bytes() > LONGEST_HEAD:
+                self._refuse_head()
+        elif before is not None and (len(before.body) > held or self._is_left_out(before)):
+            self._fruitless = 0
+        else:
+            self._fruitless += len(data)
+        if self._fruitless > LONGEST_HEAD or (self.headers and len(self.headers) > MOST_HEADERS):
+            self._refuse_head()
+
+    def _is_left_out(self, cycle: RequestResponseCycle) -> bool:
+        """Tell if what arrives is the rest of a body whose request is answered already."""
+        return cycle.response_complete and cycle.more_body and "method" in self.scope
+
+    def _head_bytes(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+
+    def _should_upgrade(self) -> bool:
+        # There are no WebSockets here; they would be connections without these limits.
+        return False
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing: the request is answered as if it had not asked."""
+
+    def look(self, now: float, idle_seconds: float, answer_seconds: float) -> None:
+        """Close the connection if its client has taken too long."""
+        if self.cycle is not self._seen:
+            self._seen = self.cycle
+            self._idle_since = self._unread_since = None
+        if self.transport.get_write_buffer_size():
+            self._idle_since = None
+            self._unread_since = self._unread_since or now
+            if now - self._unread_since > answer_seconds:
+                self.transport.abort()
+            return
+        self._unread_since = None
+        is_answered = self.cycle is None or self.cycle.response_complete
+        if not is_answered or self.timeout_keep_alive_task is not None:
+            self._idle_since = None
+            return
+        self._idle_since = self._idle_since or now
+        if now - self._idle_since > idle_seconds:
+            self.transport.close()
+
+    def _refuse_head(self) -> None:
+        self._refuse(b"431 Request Header Fields Too Large", b"The head is too long")
+
+    def _refuse(self, status: bytes, sentence: bytes, headers: bytes = b"") -> None:
+        if not self.transport.is_closing():
+            self.transport.write(
+                b"HTTP/1.1 %s\r\ncontent-type: text/plain; charset=utf-8\r\n%s"
+                b"content-length: %d\r\nconnection: close\r\n\r\n%s"
+                % (status, headers, len(sentence), sentence)
+            )
+            self.transport.close()

@@ -1,0 +1,94 @@
+"""HTTP without detours: routes that go from the body's bytes to the answer's."""
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.responses import StreamingResponse
+from fastapi.routing import APIRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from inference.telemetry.metrics import REQUESTS, SECONDS
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+JSON = "application/json"
+CSV = "text/csv"
+
+_BLOCK = 64_000
+
+
+class BareRoute(APIRoute):
+    """A route whose endpoint takes the request and returns the response, with nothing between.
+
+    FastAPI's own way through dependencies and models takes longer than the forest; the endpoint
+    reads and checks the body itself. It is in the documentation as any other route is.
+    """
+
+    def __init__(self, path: str, endpoint: Endpoint, **options: Any) -> None:
+        super().__init__(path, endpoint, **options)
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            response = await endpoint(Request(scope, receive))
+            await response(scope, receive, send)
+
+        self.app = app
+
+
+def is_csv(request: Request) -> bool:
+    """Tell if the body is said to be CSV."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == CSV
+
+
+def json_response(content: bytes) -> Response:
+    """Return a response that is sent when its reader has taken all but a last block of it.
+
+    What is handed over at once would count as sent, and wait in memory for who reads it.
+    """
+    if len(content) <= _BLOCK:
+        return Response(content, media_type=JSON)
+    length = {"Content-Length": str(len(content))}
+    return StreamingResponse(_blocks(content), media_type=JSON, headers=length)
+
+
+async def _blocks(content: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(content), _BLOCK):
+        yield content[start : start + _BLOCK]
+
+
+class Measured:
+    """Counts and times every answer, by route and status."""
+
+    def __init__(self, app: ASGIApp, paths: frozenset[str]) -> None:
+        self._app = app
+        self._paths = paths
+        self._measures: dict[tuple[str, int], tuple[Any, Any]] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        start = time.perf_counter()
+        status = 500
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        finally:
+            count, observe = self._measure(scope["path"], status)
+            count()
+            observe(time.perf_counter() - start)
+
+    def _measure(self, path: str, status: int) -> tuple[Any, Any]:
+        route = path if path in self._paths else "other"
+        measure = self._measures.get((route, status))
+        if measure is None:
+            measure = REQUESTS.labels(route, status).inc, SECONDS.labels(route).observe
+            self._measures[route, status] = measure
+        return measure

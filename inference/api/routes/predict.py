@@ -1,0 +1,54 @@
+"""Answers to one observation, and to many."""
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
+
+from inference.api.answers import answer_one, batch_answer
+from inference.api.batches import BatchResponse
+from inference.api.documentation import BATCH, PREDICT
+from inference.api.http import CSV, JSON, BareRoute, is_csv, json_response
+from inference.api.requests import read_many, read_one
+from inference.api.service import service_of
+from inference.api.tables import read_csv, write_csv
+from inference.model.codes import Codes
+from inference.model.serving import ServedModel
+
+router = APIRouter(tags=["predictions"], route_class=BareRoute)
+
+_encode = msgspec.json.Encoder().encode
+_ONE_BODY_BYTES = 64_000
+
+
+@router.post("/predict", **PREDICT)
+async def predict(request: Request) -> Response:
+    """Answer one observation."""
+    service = service_of(request)
+    model = service.model
+    seconds = service.settings.request_timeout_seconds
+    with await service.bodies.receive(request, _ONE_BODY_BYTES, seconds) as upload:
+        row = read_one(upload.content)
+    answer = answer_one(model, row)
+    service.note(model.card.version, row, answer.prediction[0], answer.probabilities[answer.label])
+    return Response(_encode(answer), media_type=JSON)
+
+
+@router.post("/predict/batch", **BATCH)
+async def predict_batch(request: Request) -> Response:
+    """Answer many observations, JSON or CSV, in the same format unless `Accept` asks otherwise."""
+    accepted = request.headers.get("accept", "")
+    csv_in = is_csv(request)
+    csv_out = CSV in accepted or (csv_in and JSON not in accepted)
+    return BatchResponse(
+        request, read_csv if csv_in else read_many, _as_csv if csv_out else _as_json
+    )
+
+
+def _as_csv(model: ServedModel, _: Codes, probabilities: npt.NDArray[np.float64]) -> Response:
+    return StreamingResponse(write_csv(probabilities, model.card.version), media_type=CSV)
+
+
+def _as_json(model: ServedModel, codes: Codes, probabilities: npt.NDArray[np.float64]) -> Response:
+    return json_response(_encode(batch_answer(model, codes, probabilities)))

@@ -1,0 +1,133 @@
+"""What the routes stand on: the served model, the settings, and the log of what was answered."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from fastapi import Request
+
+from covertype.contract import CLASSES
+from covertype.data import Datasets
+from inference.api.errors import Busy, NoModel
+from inference.api.uploads import Uploads
+from inference.follower.supervisor import FollowerSupervisor
+from inference.model.codes import Codes, Row
+from inference.model.serving import ServedModel, Serving
+from inference.model.store import ModelStore
+from inference.settings import ServingSettings
+from inference.telemetry.metrics import PREDICTIONS, forget_worker
+from inference.telemetry.prediction_files import PredictionFiles
+from inference.telemetry.prediction_log import PredictionLog
+
+Count = Callable[[float], None]
+Worked = TypeVar("Worked")
+
+_WORKED_ON_AT_ONCE = 2
+"""Each uses all cores, and hundreds of megabytes if it is large; the others wait as bytes."""
+
+
+class Service:
+    """One worker of the service."""
+
+    def __init__(self, settings: ServingSettings) -> None:
+        self.settings = settings
+        self.serving = Serving(ModelStore(settings.model_cache_dir))
+        self._log = (
+            PredictionLog(
+                PredictionFiles(
+                    Datasets(settings.datasets_url), settings.prediction_log_max_mb_per_day
+                ),
+                settings.prediction_log_seconds,
+            )
+            if settings.prediction_log
+            else None
+        )
+        self.bodies = Uploads(settings.max_body_bytes)
+        self.batch_bodies = Uploads(settings.max_batches * settings.max_body_bytes)
+        self._batches = 0
+        self._working = asyncio.Semaphore(_WORKED_ON_AT_ONCE)
+        self._counts: dict[tuple[str, int], Count] = {}
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Take over the kept model, follow Production, and write the log to the last answer."""
+        await asyncio.to_thread(self.serving.look)
+        supervisor = FollowerSupervisor(self.serving.store.root)
+        supervisor.start()
+        watching = asyncio.create_task(self.serving.watch())
+        logging = asyncio.create_task(self._log.run()) if self._log else None
+        try:
+            yield
+        finally:
+            watching.cancel()
+            if self._log and logging:
+                self._log.stop()
+                await logging
+            await asyncio.to_thread(supervisor.stop)
+            forget_worker()
+
+    @property
+    def model(self) -> ServedModel:
+        """The version that answers now.
+
+        Raises
+        ------
+        NoModel
+            If there is none yet.
+        """
+        model = self.serving.model
+        if model is None:
+            raise NoModel(self.serving.failure)
+        return model
+
+    def note(self, version: str, row: Row, prediction: int, probability: float) -> None:
+        """Count and log one answer."""
+        self._count(version, prediction)(1)
+        if self._log:
+            self._log.add(version, row, prediction, probability)
+
+    def note_many(self, version: str, codes: Codes, answers: npt.NDArray[np.float64]) -> None:
+        """Count and log the answers of a batch, probabilities of shape (n, 7)."""
+        counts = np.bincount(answers.argmax(axis=1), minlength=len(CLASSES))
+        for prediction in np.flatnonzero(counts):
+            self._count(version, int(prediction))(float(counts[prediction]))
+        if self._log:
+            self._log.add_many(version, codes, answers)
+
+    def _count(self, version: str, prediction: int) -> Count:
+        count = self._counts.get((version, prediction))
+        if count is None:
+            count = PREDICTIONS.labels(version, CLASSES[prediction]).inc
+            self._counts[version, prediction] = count
+        return count
+
+    async def work(self, task: Callable[[], Worked]) -> Worked:
+        """Do a batch's work in a thread, when one of the few at once has ended."""
+        async with self._working:
+            return await asyncio.to_thread(task)
+
+    @asynccontextmanager
+    async def batch(self) -> AsyncIterator[None]:
+        """Hold a place among the batches.
+
+        Raises
+        ------
+        Busy
+            If as many as may be are worked on, wait, or have an answer that is not sent yet.
+        """
+        if self._batches >= self.settings.max_batches:
+            raise Busy
+        self._batches += 1
+        try:
+            yield
+        finally:
+            self._batches -= 1
+
+
+def service_of(request: Request) -> Service:
+    """Return the service that a request was sent to."""
+    service: Service = request.app.state.service
+    return service

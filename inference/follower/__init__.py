@@ -1,0 +1,1 @@
+"""The process that follows Production; the only part that imports MLflow."""

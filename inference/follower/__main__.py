@@ -1,0 +1,5 @@
+"""`python -m inference.follower`, which the service starts by itself."""
+
+from inference.follower.watcher import main
+
+main()

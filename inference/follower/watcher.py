@@ -1,0 +1,273 @@
+"""Follows Production: `python -m inference.follower`, which the service starts by itself.
+
+A process of its own, so that fetching, checking and compiling a version never takes time from
+those who ask for predictions. It ends when its standard input does.
+"""
+
+import errno
+import logging
+import os
+import signal
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import msgspec
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.models import Model
+from requests import RequestException
+
+from covertype.atomic import DiskRefuses
+from covertype.models.artifact import GOLDEN_PROBABILITIES, GOLDEN_ROWS, MODEL_FILE, TRAINING_RANGES
+from covertype.registry.production import MODEL_NAME, STAGE, production_version
+from inference.log import log_to_stderr
+from inference.model.cards import Card, Refusal, RegistryReport, iso, now, write
+from inference.model.predictors import NotFlattened, prove_equal, save_arrays
+from inference.model.serving import ServedModel
+from inference.model.store import CARD_FILE, ModelStore, version_of
+from inference.settings import ServingSettings
+
+log = logging.getLogger(__name__)
+
+_NICENESS = 5
+_FIRST_PAUSE, _LONGEST_PAUSE = 4.0, 60.0
+_BUSY_SECONDS = 300.0
+"""How long it may take to fetch and prove a version, between two reports."""
+
+
+_PASSING = (MlflowException, RequestException, OSError, MemoryError)
+"""What says nothing about a version itself, such as a registry that is away or a full disk."""
+
+_DISK_IS_FULL = os.strerror(errno.ENOSPC)
+
+_Key = tuple[str, int]
+"""A version's folder, and when it was moved to where it is."""
+
+
+@dataclass(frozen=True)
+class _Unfetched:
+    """Why a version could not be fetched, and when it is tried again."""
+
+    reason: str
+    pause: float
+    again_at: float
+
+
+class Follower:
+    """Brings the version in Production into the store, once it is proven."""
+
+    def __init__(self, store: ModelStore, poll_seconds: float) -> None:
+        self.store = store
+        self._good_for = poll_seconds + _BUSY_SECONDS
+        self._refused: dict[_Key, Refusal] = {}
+        self._unfetched: dict[_Key, _Unfetched] = {}
+        self._proven = self._proven_before()
+
+    def check(self) -> RegistryReport:
+        """Look once at the registry, bring a new version, and report."""
+        try:
+            version = production_version()
+            report = self._follow(version) if version else self._report(self._nothing())
+        except Exception as error:
+            report = self._report(
+                f"the registry can't be used: {_first_line(error)}", reachable=False
+            )
+        try:
+            self.store.write_report(report)
+        except OSError as error:
+            # The next look writes it again; until then readers have the one before.
+            log.error("What the registry holds can't be written to %s: %s", self.store.root, error)
+        return report
+
+    def _proven_before(self) -> str | None:
+        """Return the kept version, unless its folder was damaged: then it is fetched again."""
+        name = self.store.current
+        if name is not None:
+            try:
+                self._open_kept(name)
+            except Exception as error:
+                log.warning("The kept version %s can't be loaded: %s", version_of(name), error)
+                return None
+        return name
+
+    def _open_kept(self, name: str) -> None:
+        """Prove a kept version again; if a former release kept it, lay it out as this one does."""
+        kept = self.store.folder(name)
+        try:
+            ServedModel.load(kept, self.store.compiled)
+        except NotFlattened:
+            log.info("Version %s was kept by a former release: flattening it", version_of(name))
+            with self.store.incoming(name) as folder:
+                for file in (CARD_FILE, MODEL_FILE):
+                    (folder / file).hardlink_to(kept / file)
+                self._prepare(folder)
+
+    def _prepare(self, folder: Path) -> None:
+        """Flatten the model in a version's folder, and prove what answers from it."""
+        save_arrays(folder)
+        prove_equal(ServedModel.load(folder, self.store.compiled).predictor, folder)
+
+    def _nothing(self) -> str:
+        message = f"no version of {MODEL_NAME} is in {STAGE}"
+        if self._proven is None:
+            return message
+        return (
+            f"{message}: version {version_of(self._proven)}, the last that was, goes on answering"
+        )
+
+    def _report(self, message: str, *, reachable: bool = True, **facts: Any) -> RegistryReport:
+        return RegistryReport(
+            reachable=reachable,
+            message=message,
+            checked_at=now(),
+            looked_at=time.monotonic(),
+            good_for=self._good_for,
+            **facts,
+        )
+
+    def _follow(self, version: ModelVersion) -> RegistryReport:
+        name = f"{version.version}-{version.run_id}"
+        key = (name, int(version.last_updated_timestamp))
+        if name != self._proven and key not in self._refused:
+            self._try(version, name, key)
+        message = f"version {version.version} is in {STAGE}"
+        refused = self._refused.get(key)
+        if refused is not None:
+            message += f", but was refused: {refused.reason}"
+        elif key in self._unfetched:
+            message += f", but can't be fetched yet: {self._unfetched[key].reason}"
+        return self._report(message, production=version.version, refused=refused)
+
+    def _try(self, version: ModelVersion, name: str, key: _Key) -> None:
+        """Bring a version, unless the last try is too short ago."""
+        former = self._unfetched.get(key)
+        if former is not None and time.monotonic() < former.again_at:
+            return
+        try:
+            refusal = self._bring(version, name)
+        except _PASSING as error:
+            pause = min(2 * former.pause, _LONGEST_PAUSE) if former else _FIRST_PAUSE
+            again_at = time.monotonic() + pause
+            reason = _first_line(error)
+            if _DISK_IS_FULL in reason:
+                # MLflow's client wraps what the system said.
+                reason = str(DiskRefuses.of(self.store.root, errno.ENOSPC))
+            self._unfetched = {key: _Unfetched(reason, pause, again_at)}
+            return
+        self._unfetched = {}
+        if refusal is None:
+            self._proven = name
+        else:
+            self._refused[key] = refusal
+
+    def _bring(self, version: ModelVersion, name: str) -> Refusal | None:
+        """Fetch, prove and keep a version; return why not, if it is unfit.
+
+        What keeps it from being fetched is raised, to be tried again.
+        """
+        log.info("Version %s is in %s: fetching it", version.version, STAGE)
+        try:
+            with self.store.incoming(name) as folder:
+                _fetch(version, folder)
+                self._prepare(folder)
+        except _PASSING:
+            raise
+        except Exception as error:
+            log.exception("Version %s is refused", version.version)
+            return Refusal(version.version, _first_line(error), now())
+        log.info("Version %s answers from now on", version.version)
+        return None
+
+
+def _fetch(version: ModelVersion, folder: Path) -> None:
+    """Bring a version's model and card into a folder.
+
+    Raises
+    ------
+    ValueError
+        If it is not as this platform logs models.
+    """
+    uri = f"models:/{MODEL_NAME}/{version.version}"
+    with tempfile.TemporaryDirectory(dir=folder.parent) as made:
+        fetched = Path(mlflow.artifacts.download_artifacts(uri, dst_path=made))
+        model = fetched / MODEL_FILE
+        if not model.exists():
+            raise ValueError(f"it holds no {MODEL_FILE}: only skops models are served")
+        write(folder / CARD_FILE, _read_card(version, fetched))
+        model.rename(folder / MODEL_FILE)
+
+
+def _read_card(version: ModelVersion, fetched: Path) -> Card:
+    run = MlflowClient().get_run(version.run_id)
+    metadata = Model.load(fetched).metadata or {}
+    facts = {
+        "name": MODEL_NAME,
+        "version": str(version.version),
+        "stage": version.current_stage,
+        "since": iso(version.last_updated_timestamp),
+        "run_id": version.run_id,
+        "experiment_id": run.info.experiment_id,
+        "metrics": run.data.metrics,
+        "parameters": run.data.params,
+        "training_ranges": metadata.get(TRAINING_RANGES, {}),
+        "confusion_matrix": _read_picture(run, "confusion_matrix"),
+        "importances": _read_picture(run, "importances"),
+        "golden_rows": metadata.get(GOLDEN_ROWS, []),
+        "golden_probabilities": metadata.get(GOLDEN_PROBABILITIES, []),
+    }
+    return msgspec.convert(facts, Card)
+
+
+def _read_picture(run: Run, name: str) -> Any:
+    """Return the figures of a picture that a run logged, None if it did not."""
+    path = f"{name}.json"
+    if path not in {file.path for file in MlflowClient().list_artifacts(run.info.run_id)}:
+        return None
+    return mlflow.artifacts.load_dict(f"runs:/{run.info.run_id}/{path}")
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return (lines[0] if lines else type(error).__name__)[:500]
+
+
+def main() -> None:
+    """Follow Production until standard input ends."""
+    log_to_stderr()
+    # Those who ask for predictions come first, where there is one core for both.
+    os.nice(_NICENESS)
+    settings = ServingSettings()
+    # Its own retries would hide for minutes that the registry is away; this loop is the retry.
+    os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "1"
+    os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = str(settings.registry_timeout_seconds)
+    mlflow.set_tracking_uri(settings.mlflow_tracking_uri)
+    # A Ctrl-C reaches the whole group; the service that started this one decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    stopped = threading.Event()
+    threading.Thread(target=_wait_for_end, args=[stopped], daemon=True).start()
+    follower = Follower(ModelStore(settings.model_cache_dir), settings.registry_poll_seconds)
+    said = ""
+    while True:
+        report = follower.check()
+        if report.message != said:
+            said = report.message
+            (log.info if report.reachable else log.warning)("Registry: %s", said)
+        if stopped.wait(settings.registry_poll_seconds):
+            return
+
+
+def _wait_for_end(stopped: threading.Event) -> None:
+    sys.stdin.read()
+    stopped.set()
+    # A fetch that hangs must not keep the process.
+    timer = threading.Timer(2, os._exit, args=[0])
+    timer.daemon = True
+    timer.start()

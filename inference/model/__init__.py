@@ -1,0 +1,1 @@
+"""A version as the service keeps it on disk, proves it and asks it."""

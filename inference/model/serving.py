@@ -1,0 +1,103 @@
+"""The model that answers now, swapped whole between requests."""
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from covertype.contract import QUANTITY_NAMES
+from inference.model.cards import Card, Refusal, now
+from inference.model.predictors import NotFlattened, Predictor, open_predictor, prove
+from inference.model.store import CARD_FILE, ModelStore, version_of
+from inference.telemetry.metrics import MODEL_VERSION, REGISTRY_REACHABLE, RELOADS
+
+log = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 0.25
+_RETRY_SECONDS = 5.0
+_UPGRADE_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """One version, complete: an answer uses one of these from its beginning to its end.
+
+    `ranges` are the name, lowest and highest training value of each quantity.
+    """
+
+    card: Card
+    predictor: Predictor
+    ranges: list[tuple[str, int, int]]
+    loaded_at: str
+
+    @classmethod
+    def load(cls, folder: Path, compiled: Path) -> "ServedModel":
+        """Load a kept version and prove it.
+
+        Raises
+        ------
+        ValueError
+            If its answers are not those of training.
+        NotFlattened
+            If it is a forest that a former release kept.
+        """
+        card = msgspec.json.decode((folder / CARD_FILE).read_bytes(), type=Card)
+        predictor = open_predictor(folder, compiled)
+        prove(predictor, card)
+        ranges = [(name, *card.training_ranges[name]) for name in QUANTITY_NAMES]
+        return cls(card, predictor, ranges, now())
+
+
+class Serving:
+    """Holds the served model, and takes over what the follower brings into the store."""
+
+    def __init__(self, store: ModelStore) -> None:
+        self.store = store
+        self.model: ServedModel | None = None
+        self.failure: str | None = None
+        self._taken: str | None = None
+        self._again_at = 0.0
+        self._refused: Refusal | None = None
+
+    def look(self) -> None:
+        """Take over the store's current version if it is another one; keep the old on failure."""
+        report = self.store.read_report()
+        REGISTRY_REACHABLE.set(report is not None and report.reachable)
+        refused = report.refused if report else None
+        if refused != self._refused:
+            self._refused = refused
+            RELOADS.labels("refused").inc(refused is not None)
+        name = self.store.current
+        if name is None or name == self._taken or time.monotonic() < self._again_at:
+            return
+        try:
+            self.model = ServedModel.load(self.store.folder(name), self.store.compiled)
+        except NotFlattened:
+            # The follower does that first of all, and it takes seconds.
+            self.failure = (
+                f"version {version_of(name)}, which a former release kept, is being flattened"
+            )
+            self._again_at = time.monotonic() + _UPGRADE_SECONDS
+        except Exception as error:
+            self.failure = f"the kept version {version_of(name)} can't be loaded: {error}"
+            self._again_at = time.monotonic() + _RETRY_SECONDS
+            RELOADS.labels("failed").inc()
+            log.exception("%s", self.failure)
+        else:
+            self.failure = None
+            self._taken = name
+            RELOADS.labels("taken over").inc()
+            MODEL_VERSION.set(float(self.model.card.version))
+            log.info("Answering with version %s", self.model.card.version)
+
+    async def watch(self) -> None:
+        """Look again and again, off the event loop."""
+        while True:
+            try:
+                await asyncio.to_thread(self.look)
+            except OSError:
+                log.exception("The store of models can't be read")
+            await asyncio.sleep(_LOOK_SECONDS)

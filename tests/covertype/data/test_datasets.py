@@ -1,0 +1,237 @@
+import os
+import shutil
+import stat
+import threading
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from covertype.atomic import Busy, locked, replacing
+from covertype.contract import COLUMNS
+from covertype.data import Damaged, Datasets, RawFile
+from covertype.rows.validation import split_valid
+
+MOMENT = datetime(2026, 11, 23, 10, 5, 0, tzinfo=UTC)
+ROW = ["3000", "45", "10", "100", "20", "200", "220", "230", "180", "150", "Rawah", "C7745", "4"]
+
+
+@pytest.fixture
+def datasets(tmp_path: Path) -> Datasets:
+    return Datasets(tmp_path)
+
+
+def test_a_failed_write_leaves_the_former_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "file.txt"
+    path.write_text("former")
+
+    def fail_half_way() -> None:
+        with replacing(path) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_half_way()
+    assert path.read_text() == "former"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_reader_never_sees_a_half_written_file(tmp_path: Path) -> None:
+    path, versions = tmp_path / "file.txt", [letter * 200_000 for letter in "abcdef"]
+    path.write_text(versions[0])
+    seen, done = set(), threading.Event()
+
+    def read() -> None:
+        while not done.is_set():
+            seen.add(path.read_text())
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for version in versions:
+        with replacing(path) as temporary, temporary.open("w") as file:
+            for start in range(0, len(version), 20_000):
+                file.write(version[start : start + 20_000])
+                file.flush()
+    done.set()
+    reader.join()
+    assert seen <= set(versions)
+
+
+def test_a_raw_file_is_named_by_group_batch_and_time_in_utc(datasets: Datasets) -> None:
+    bogota = MOMENT.astimezone(timezone(timedelta(hours=-5)))
+    name = datasets.write_raw(7, 3, bogota, [ROW])
+    assert name == "group_7/batch_3_20261123_100500.csv"
+    assert (datasets.root / name).read_text() == ",".join(ROW) + "\n"
+
+
+def test_a_raw_file_s_name_tells_what_it_was_named_for(datasets: Datasets) -> None:
+    name = datasets.write_raw(7, 3, MOMENT.astimezone(timezone(timedelta(hours=-5))), [ROW])
+    assert RawFile.from_name(name) == RawFile(7, 3, MOMENT)
+
+
+@pytest.mark.parametrize("name", ["group_1/batch_1.csv", "batch_1_20261123_100500.csv", "x"])
+def test_another_name_is_no_raw_file_s(name: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        RawFile.from_name(name)
+
+
+def test_a_group_finds_its_own_file_of_a_collection_whatever_its_batch(datasets: Datasets) -> None:
+    datasets.write_raw(1, 3, MOMENT, [ROW])
+    assert datasets.find_raw(1, MOMENT) == "group_1/batch_3_20261123_100500.csv"
+    assert datasets.find_raw(10, MOMENT) is None
+    assert datasets.find_raw(1, MOMENT + timedelta(minutes=5)) is None
+
+
+def test_a_file_being_written_is_no_raw_file(datasets: Datasets) -> None:
+    path = datasets.root / "group_1" / "batch_1_20261123_100500.csv"
+    with replacing(path) as temporary:
+        temporary.write_text("half")
+        assert datasets.raw_names() == []
+        assert datasets.find_raw(1, MOMENT) is None
+    assert datasets.raw_names() == ["group_1/batch_1_20261123_100500.csv"]
+
+
+def test_raw_files_come_in_the_order_of_their_collection(datasets: Datasets) -> None:
+    later = datasets.write_raw(1, 9, MOMENT + timedelta(minutes=5), [ROW])
+    earlier = datasets.write_raw(10, 10, MOMENT, [ROW])
+    assert datasets.raw_names() == [earlier, later]
+
+
+def test_the_header_of_earlier_platforms_is_no_data(datasets: Datasets) -> None:
+    path = datasets.root / "group_1" / "batch_1_20250101_000000.csv"
+    path.parent.mkdir()
+    path.write_text(",".join(map(str, range(13))) + "\n" + ",".join(ROW) + "\n")
+    rows, misshapen = datasets.read_raw("group_1/batch_1_20250101_000000.csv")
+    assert rows.iloc[0].tolist() == ROW
+    assert rows.index.tolist() == [2]
+    assert misshapen.empty
+
+
+def test_rows_of_another_width_are_told_apart_with_their_line(datasets: Datasets) -> None:
+    name = datasets.write_raw(1, 1, MOMENT, [ROW, ROW[:12], [*ROW, "x"], ROW])
+    rows, misshapen = datasets.read_raw(name)
+    assert rows.index.tolist() == [1, 4]
+    assert misshapen.index.tolist() == [2, 3]
+    assert "got 12" in misshapen["reason"][2]
+    assert "got 14" in misshapen["reason"][3]
+    assert misshapen["text"][2] == ",".join(ROW[:12])
+
+
+def test_a_cell_of_any_length_stops_no_file(datasets: Datasets) -> None:
+    path = datasets.root / "group_1" / "batch_1_20260101_000000.csv"
+    path.parent.mkdir(parents=True)
+    path.write_text("x" * 200_000 + "\n" + ",".join("1" * 13) + "\n" + "9" * 200_000 + ",1" * 12)
+    rows, misshapen = datasets.read_raw("group_1/batch_1_20260101_000000.csv")
+    assert rows.index.tolist() == [2, 3]
+    assert misshapen.index.tolist() == [1]
+    assert len(misshapen["text"].iloc[0]) == 500
+
+
+def test_a_file_that_is_no_text_is_read_without_failing(datasets: Datasets) -> None:
+    name = datasets.write_raw(1, 1, MOMENT, [ROW])
+    (datasets.root / name).write_bytes(os.urandom(2000).replace(b"\x00", b"x"))
+    rows, misshapen = datasets.read_raw(name)
+    assert len(rows) + len(misshapen) > 0
+
+
+def processed(rows: int) -> pd.DataFrame:
+    return split_valid(pd.DataFrame([ROW] * rows, columns=list(COLUMNS)))[0]
+
+
+def test_csv_and_parquet_hold_the_same_processed_rows(datasets: Datasets) -> None:
+    datasets.write_processed(processed(2), [])
+    assert datasets.processed_csv.name == "covertype_preprocessed.csv"
+    from_csv = pd.read_csv(datasets.processed_csv, dtype=dict(processed(2).dtypes))
+    pd.testing.assert_frame_equal(from_csv, datasets.read_processed())
+
+
+def test_a_file_is_unread_until_its_rows_are_written(datasets: Datasets) -> None:
+    name = datasets.write_raw(1, 1, MOMENT, [ROW])
+    assert datasets.unread_names() == [name]
+    datasets.write_processed(processed(1), [name])
+    assert datasets.unread_names() == []
+    second = datasets.write_raw(2, 1, MOMENT, [ROW])
+    assert datasets.unread_names() == [second]
+
+
+def test_a_snapshot_stays_as_it_is_when_the_data_goes_on(datasets: Datasets) -> None:
+    datasets.write_processed(processed(2), [])
+    first = datasets.take_snapshot()
+    datasets.write_processed(processed(3), [])
+    second = datasets.take_snapshot()
+    assert len(datasets.read_snapshot(first.name)) == first.rows == 2
+    assert len(datasets.read_snapshot(second.name)) == second.rows == 3
+    assert datasets.snapshot_names() == [first.name, second.name]
+
+
+def test_the_same_data_is_the_same_snapshot(datasets: Datasets) -> None:
+    datasets.write_processed(processed(2), [])
+    assert datasets.take_snapshot() == datasets.take_snapshot()
+
+
+def test_every_snapshot_is_kept_in_the_order_of_taking(datasets: Datasets) -> None:
+    """Whatever the clock said, and though rows come back that were there before."""
+    taken = []
+    for number, rows in enumerate([*range(1, 14), 3]):
+        datasets.write_processed(processed(rows), [])
+        taken.append(datasets.take_snapshot())
+        os.utime(datasets.root / taken[-1].name, (1000 - number, 1000 - number))
+    assert datasets.snapshot_names() == [snapshot.name for snapshot in taken]
+    assert [len(datasets.read_snapshot(each.name)) for each in taken] == [*range(1, 14), 3]
+
+
+def test_snapshots_of_a_former_release_are_the_oldest(datasets: Datasets) -> None:
+    datasets.write_processed(processed(2), [])
+    former = [f"training/covertype_{rows}_0123456789ab.parquet" for rows in (9, 10)]
+    for age, name in enumerate(former):
+        (datasets.root / name).parent.mkdir(exist_ok=True)
+        shutil.copy(datasets.processed_parquet, datasets.root / name)
+        os.utime(datasets.root / name, (1000 - age, 1000 - age))
+    assert datasets.snapshot_names() == former
+    newest = datasets.take_snapshot()
+    assert datasets.snapshot_names() == [*former, newest.name]
+
+
+def test_new_files_without_new_rows_make_no_new_snapshot(datasets: Datasets) -> None:
+    datasets.write_processed(processed(2), [])
+    before = datasets.take_snapshot()
+    datasets.write_processed(processed(2), [datasets.write_raw(1, 1, MOMENT, [ROW])])
+    assert datasets.take_snapshot() == before
+
+
+def test_a_lock_that_is_held_too_long_names_its_file_and_its_holder(tmp_path: Path) -> None:
+    with locked(tmp_path / "lock"), pytest.raises(Busy) as caught, locked(tmp_path / "lock", 0.05):
+        pass
+    assert f"{tmp_path}/lock has been locked for 0.05 s by process {os.getpid()}" in str(
+        caught.value
+    )
+
+
+def test_a_replaced_file_is_on_the_disk_before_and_after_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, synced = tmp_path / "file.txt", []
+
+    def sync(descriptor: int) -> None:
+        of_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        synced.append(("folder" if of_folder else "file", path.exists()))
+
+    monkeypatch.setattr(os, "fsync", sync)
+    with replacing(path) as temporary:
+        temporary.write_text("whole")
+    assert synced == [("file", False), ("folder", True)]
+
+
+def test_a_file_of_rows_that_can_t_be_read_names_the_remedy(datasets: Datasets) -> None:
+    datasets.processed.folder.mkdir()
+    datasets.processed_parquet.write_bytes(b"half")
+    with pytest.raises(Damaged, match="make rebuild-data"):
+        datasets.unread_names()
+
+
+def test_rows_that_the_contract_does_not_know_name_the_remedy(datasets: Datasets) -> None:
+    datasets.processed.folder.mkdir()
+    processed(1).assign(Soil_Type="C0000").to_parquet(datasets.processed_parquet, index=False)
+    with pytest.raises(Damaged, match=r"Soil_Type holds .* make rebuild-data"):
+        datasets.processed.mend_csv()

@@ -1,0 +1,103 @@
+"""A plain scikit-learn model comes out, whichever library fits it."""
+
+import numpy as np
+import pytest
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+
+from covertype.contract import TARGET
+from covertype.training import acceleration
+from covertype.training.acceleration import Classes, Encoded, fit, trainer
+from covertype.training.estimators import build
+from covertype.training.fitting import TrainingSet
+from covertype.training.searches import FOREST, LOGREG, Library, Search
+
+
+@pytest.fixture(scope="module")
+def data(real_rows: object) -> TrainingSet:
+    return TrainingSet.from_rows(real_rows)  # type: ignore[arg-type]
+
+
+def encoded(search: Search, data: TrainingSet) -> tuple[Encoded, Classes]:
+    prepared = build(search, {})[:-1]
+    return prepared.fit_transform(data.train.observations), data.train.classes
+
+
+@pytest.mark.parametrize("library", Library)
+@pytest.mark.parametrize(
+    ("search", "classifier"),
+    [
+        (FOREST, RandomForestClassifier(n_estimators=10, max_depth=5, random_state=0)),
+        (LOGREG, LogisticRegression(max_iter=500)),
+    ],
+)
+def test_a_fitted_model_is_plain_and_has_its_parameters(
+    search: Search, classifier: object, library: Library, data: TrainingSet
+) -> None:
+    before = classifier.get_params()  # type: ignore[attr-defined]
+    fitted = fit(classifier, *encoded(search, data), library=library)
+    assert type(fitted) in {RandomForestClassifier, LogisticRegression}
+    assert fitted.get_params() == before
+    for part in getattr(fitted, "estimators_", []):
+        assert type(part).__module__.startswith("sklearn.")
+
+
+@pytest.mark.parametrize("library", Library)
+def test_a_leaf_holds_the_shares_of_the_rows_that_reach_it(
+    library: Library, data: TrainingSet
+) -> None:
+    rows, classes = encoded(FOREST, data)
+    forest = RandomForestClassifier(n_estimators=3, max_depth=4, bootstrap=False, random_state=0)
+    fit(forest, rows, classes, library=library)
+    for estimator in forest.estimators_:
+        leaves = estimator.tree_.apply(rows)
+        for leaf in np.unique(leaves):
+            reached = np.bincount(classes[leaves == leaf], minlength=7) / (leaves == leaf).sum()
+            held = np.zeros(7)
+            held[forest.classes_] = estimator.tree_.value[leaf, 0]
+            np.testing.assert_allclose(held, reached, atol=1e-12)
+
+
+@pytest.mark.parametrize("library", Library)
+def test_a_forest_without_limits_knows_every_row_it_saw(
+    library: Library, data: TrainingSet
+) -> None:
+    rows, classes = encoded(FOREST, data)
+    forest = fit(
+        RandomForestClassifier(n_estimators=10, bootstrap=False, random_state=0),
+        *(rows, classes),
+        library=library,
+    )
+    assert (forest.predict(rows) == classes).mean() > 0.999
+
+
+def test_fitting_twice_gives_the_same_forest(data: TrainingSet) -> None:
+    rows, classes = encoded(FOREST, data)
+    first, second = (
+        fit(RandomForestClassifier(n_estimators=5, random_state=0, n_jobs=-1), rows, classes)
+        for _ in range(2)
+    )
+    for one, other in zip(first.estimators_, second.estimators_, strict=True):
+        assert np.array_equal(one.tree_.threshold, other.tree_.threshold)
+        assert np.array_equal(one.tree_.value, other.tree_.value)
+
+
+@pytest.mark.parametrize("library", Library)
+def test_classes_that_are_not_numbered_from_zero_keep_their_numbers(
+    library: Library, real_rows: object
+) -> None:
+    some = real_rows[real_rows[TARGET.name].isin([1, 2, 5])]  # type: ignore[index]
+    rows, classes = encoded(FOREST, TrainingSet.from_rows(some))
+    forest = fit(RandomForestClassifier(n_estimators=5, random_state=0), rows, classes)
+    assert forest.classes_.tolist() == [1, 2, 5]
+    assert (forest.predict(rows) == classes).mean() > 0.9
+
+
+def test_without_the_extension_scikit_learn_does_it(
+    data: TrainingSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(acceleration, "_FASTER", {})
+    forest = RandomForestClassifier(n_estimators=2, random_state=0)
+    assert trainer(forest, Library.FASTEST).startswith("scikit-learn 1")
+    fit(forest, *encoded(FOREST, data))
+    assert len(forest.estimators_) == 2

@@ -1,0 +1,258 @@
+"""What the follower does with a version that it can't fetch at once."""
+
+import errno
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from mlflow.entities.model_registry import ModelVersion
+from sklearn.pipeline import Pipeline
+
+from inference.follower import watcher as follower
+from inference.follower.watcher import Follower
+from inference.model.codes import to_codes
+from inference.model.serving import Serving
+from inference.model.store import ModelStore
+from tests.inference.conftest import Keep
+
+VERSION = ModelVersion("BestModelRF", "7", 0, last_updated_timestamp=1, run_id="run7")
+AWAY = OSError("connection refused\nand a long story")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ModelStore:
+    return ModelStore(tmp_path / "models")
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time, which stands still until the test moves it on."""
+    now = [1000.0]
+    monkeypatch.setattr("inference.follower.watcher.time.monotonic", lambda: now[0])
+    monkeypatch.setattr(follower, "production_version", lambda: VERSION)
+    return now
+
+
+def test_a_version_that_cannot_be_fetched_is_said_so_and_tried_again_at_growing_pauses(
+    store: ModelStore, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[float] = []
+
+    def refuse(*_: object) -> None:
+        tried.append(clock[0])
+        raise AWAY
+
+    monkeypatch.setattr(follower, "_fetch", refuse)
+    followed = Follower(store, 5)
+    for _ in range(200):
+        report = followed.check()
+        clock[0] += 1
+    assert report.reachable
+    assert report.production == "7"
+    assert report.refused is None
+    assert report.message == (
+        "version 7 is in Production, but can't be fetched yet: connection refused"
+    )
+    pauses = [after - before for before, after in pairwise(tried)]
+    assert pauses == [4, 8, 16, 32, 60, 60]
+
+
+def test_a_version_that_can_be_fetched_again_answers(
+    store: ModelStore,
+    clock: list[float],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    forest: Pipeline,
+    keep: Keep,
+) -> None:
+    ready = ModelStore(tmp_path / "elsewhere")
+    keep(ready, "7", forest)
+    files = ready.folder(str(ready.current))
+    errors = iter([AWAY])
+
+    def fetch(_: ModelVersion, folder: Path) -> None:
+        for error in errors:
+            raise error
+        for name in ("card.json", "model.skops"):
+            shutil.copy(files / name, folder / name)
+
+    monkeypatch.setattr(follower, "_fetch", fetch)
+    followed = Follower(store, 5)
+    assert "can't be fetched" in followed.check().message
+    clock[0] += 10
+    assert followed.check().message == "version 7 is in Production"
+    assert store.current == "7-run7"
+
+
+def test_a_version_that_memory_was_short_for_is_tried_again_and_not_refused(
+    store: ModelStore, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[float] = []
+
+    def exhaust(*_: object) -> None:
+        tried.append(clock[0])
+        raise MemoryError
+
+    monkeypatch.setattr(follower, "_fetch", exhaust)
+    followed = Follower(store, 5)
+    assert followed.check().refused is None
+    clock[0] += 10
+    assert followed.check().message.endswith("can't be fetched yet: MemoryError")
+    assert len(tried) == 2
+
+
+def test_a_version_that_the_disk_is_too_full_for_is_tried_again_and_the_disk_is_named(
+    store: ModelStore, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    monkeypatch.setattr(follower, "_fetch", lambda *_: (_ for _ in ()).throw(full))
+    report = Follower(store, 5).check()
+    assert report.refused is None
+    assert f"the disk of {store.root}/versions is full" in report.message
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """As a full disk does, refuse to write a byte to any file."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_is_said_and_the_follower_goes_on_when_there_is_room(
+    store: ModelStore,
+    clock: list[float],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(follower, "production_version", lambda: None)
+    followed = Follower(store, 5)
+    before = followed.check()
+    with full_disk():
+        followed.check()
+    assert f"can't be written to {store.root}: [Errno 27]" in caplog.text
+    kept = store.read_report()
+    assert kept is not None
+    assert kept.message == before.message
+    monkeypatch.setattr(follower, "production_version", lambda: VERSION)
+    monkeypatch.setattr(follower, "_fetch", lambda *_: (_ for _ in ()).throw(AWAY))
+    followed.check()
+    after = store.read_report()
+    assert after is not None
+    assert after.production == "7"
+
+
+def test_a_kept_version_that_is_damaged_is_fetched_again(
+    store: ModelStore,
+    clock: list[float],
+    monkeypatch: pytest.MonkeyPatch,
+    forest: Pipeline,
+    keep: Keep,
+) -> None:
+    keep(store, "7", forest)
+    (store.folder(str(store.current)) / "card.json").write_text("{")
+    fetched: list[str] = []
+
+    def refuse(version: ModelVersion, _: Path) -> None:
+        fetched.append(version.version)
+        raise AWAY
+
+    monkeypatch.setattr(follower, "_fetch", refuse)
+    Follower(store, 5).check()
+    assert fetched == ["7"]
+
+
+def kept_by_a_former_release(store: ModelStore, forest: Pipeline, keep: Keep) -> Path:
+    keep(store, "7", forest)
+    folder = store.folder(str(store.current))
+    (folder / "forest-2").rename(folder / "forest-1")
+    return folder
+
+
+@pytest.fixture
+def loaded_pipelines(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The models that were loaded whole."""
+    loaded: list[Path] = []
+    monkeypatch.setattr("inference.model.predictors.load_model", loaded.append)
+    return loaded
+
+
+def test_a_forest_that_a_former_release_kept_is_flattened_without_registry_and_then_answers(
+    store: ModelStore,
+    forest: Pipeline,
+    keep: Keep,
+    rows: list[list[object]],
+    expected: npt.NDArray[np.float64],
+    loaded_pipelines: list[Path],
+) -> None:
+    folder = kept_by_a_former_release(store, forest, keep)
+    serving = Serving(store)
+    serving.look()
+    assert serving.model is None
+    assert serving.failure == "version 7, which a former release kept, is being flattened"
+    Follower(store, 5)
+    assert {path.name for path in folder.iterdir()} == {"card.json", "model.skops", "forest-2"}
+    time.sleep(1)
+    serving.look()
+    assert serving.failure is None
+    assert serving.model is not None
+    assert np.array_equal(serving.model.predictor.answer(to_codes(rows)), expected)
+    assert not loaded_pipelines
+
+
+def test_a_forest_that_a_former_release_kept_and_is_damaged_is_fetched_again(
+    store: ModelStore,
+    clock: list[float],
+    monkeypatch: pytest.MonkeyPatch,
+    forest: Pipeline,
+    keep: Keep,
+) -> None:
+    folder = kept_by_a_former_release(store, forest, keep)
+    content = (folder / "model.skops").read_bytes()
+    (folder / "model.skops").write_bytes(content[: len(content) // 2])
+    fetched: list[str] = []
+    monkeypatch.setattr(follower, "_fetch", lambda version, _: fetched.append(version.version))
+    Follower(store, 5).check()
+    assert fetched == ["7"]
+
+
+def test_a_version_is_followed_without_loading_the_forest_whole(
+    store: ModelStore,
+    clock: list[float],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    forest: Pipeline,
+    keep: Keep,
+    loaded_pipelines: list[Path],
+) -> None:
+    ready = ModelStore(tmp_path / "elsewhere")
+    keep(ready, "7", forest)
+    files = ready.folder(str(ready.current))
+
+    def fetch(_: ModelVersion, folder: Path) -> None:
+        for name in ("card.json", "model.skops"):
+            shutil.copy(files / name, folder / name)
+
+    monkeypatch.setattr(follower, "_fetch", fetch)
+    Follower(store, 5).check()
+    assert store.current == "7-run7"
+    assert not loaded_pipelines
+
+
+def test_the_follower_needs_no_scikit_learn_until_there_is_a_version() -> None:
+    program = "import sys, inference.follower.watcher; sys.exit('sklearn' in sys.modules)"
+    root = Path(__file__).parents[2]
+    assert subprocess.run([sys.executable, "-c", program], cwd=root, check=False).returncode == 0
