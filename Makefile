@@ -88,7 +88,8 @@ test-growth: install ## Test ten batches in containers (needs Docker), and a clo
 	@$(UV) sync --locked --quiet --group clock
 	$(RUN) pytest $(or $(TESTS),tests/growth)
 
-lint: install ## Check style, formatting and types
+lint: install ## Check style, formatting, types, and who imports whom
 	$(RUN) ruff check
 	$(RUN) ruff format --check
 	$(RUN) mypy
+	$(RUN) lint-imports
