@@ -8,8 +8,6 @@ from tests.hostile import attack
 
 SECONDS = 60.0
 ATTACKERS = 10
-SLOWER = 10
-"""How many times slower than undisturbed the slowest hundredth of the clients' answers may be."""
 
 
 def test_hostile_bodies_neither_end_the_container_nor_fail_its_clients(
@@ -37,4 +35,3 @@ def test_hostile_bodies_neither_end_the_container_nor_fail_its_clients(
     assert "200" not in beside.hostile
     assert not calm.failures
     assert not beside.failures
-    assert beside.p99 < SLOWER * calm.p99
