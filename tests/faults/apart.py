@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 _CASES = ["tests.faults.writers", "tests.faults.loops"]
-_SECONDS = 60
+_SECONDS = 240
 _NEW_MOUNTS, _NEW_USER = 0x00020000, 0x10000000
 _SIZES = (1 << 20, 1 << 16, 1 << 12, 1 << 9, 1 << 6)
 
