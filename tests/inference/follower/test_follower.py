@@ -23,6 +23,7 @@ from inference.follower.watcher import Follower
 from inference.model.codes import to_codes
 from inference.model.serving import Serving
 from inference.model.store import ModelStore
+from tests.conftest import ROOT
 from tests.inference.conftest import Keep
 
 VERSION = ModelVersion("BestModelRF", "7", 0, last_updated_timestamp=1, run_id="run7")
@@ -254,5 +255,4 @@ def test_a_version_is_followed_without_loading_the_forest_whole(
 
 def test_the_follower_needs_no_scikit_learn_until_there_is_a_version() -> None:
     program = "import sys, inference.follower.watcher; sys.exit('sklearn' in sys.modules)"
-    root = Path(__file__).parents[2]
-    assert subprocess.run([sys.executable, "-c", program], cwd=root, check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0

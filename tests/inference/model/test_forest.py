@@ -35,9 +35,8 @@ from inference.model.predictors import (
     prove_equal,
     save_arrays,
 )
+from tests.conftest import ROOT
 from tests.inference.conftest import make_forest
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")

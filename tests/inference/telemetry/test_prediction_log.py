@@ -316,7 +316,8 @@ def test_a_day_s_files_have_a_limit_and_the_next_day_goes_on(
             monkeypatch.setattr(Clock, "days", day)
             for _ in range(20):
                 random_answers(log)
-                await asyncio.sleep(0.03)
+                while log._buffer or log._bytes:
+                    await asyncio.sleep(0.01)
         log.stop()
         await running
 
