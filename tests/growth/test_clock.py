@@ -159,7 +159,7 @@ def test_a_clock_that_jumps_by_a_day_loses_nothing_that_is_referred_to(
     platform.wait_until_printed("airflow is up", PATIENCE_SECONDS)
     # Their rounds are like those of forests, and nothing of them is served.
     for dag in ("train_logreg_model", "train_logreg_model2"):
-        platform.airflow("PATCH", f"dags/{dag}", json={"is_paused": True})
+        airflow(platform, "PATCH", f"dags/{dag}", json={"is_paused": True})
     platform.wait_until_printed("A real prediction", PATIENCE_SECONDS)
     mlflow.set_tracking_uri(platform.address("mlflow"))
     kept = account(platform)
@@ -348,9 +348,18 @@ def moment(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
+def airflow(platform: Platform, method: str, path: str, **arguments: Any) -> dict[str, Any]:
+    """Ask Airflow, and again when its SQLite was busy, as a person would."""
+    answer = wait_for(
+        f"{method} {path}", lambda: (platform.airflow(method, path, **arguments),), 60
+    )
+    return answer[0] or {}
+
+
 def dag_runs(platform: Platform) -> list[dict[str, Any]]:
-    listed = platform.airflow("GET", "dags/~/dagRuns", params={"limit": "500"})
-    runs: list[dict[str, Any]] = listed["dag_runs"]
+    runs: list[dict[str, Any]] = airflow(
+        platform, "GET", "dags/~/dagRuns", params={"limit": "500"}
+    )["dag_runs"]
     return runs
 
 
@@ -378,7 +387,7 @@ def wait_until_idle(platform: Platform) -> None:
 def start_by_hand(platform: Platform, dag: str, **conf: Any) -> str:
     """Start a DAG; return the run's name."""
     body = {"logical_date": None, "conf": conf}
-    return str(platform.airflow("POST", f"dags/{dag}/dagRuns", json=body)["dag_run_id"])
+    return str(airflow(platform, "POST", f"dags/{dag}/dagRuns", json=body)["dag_run_id"])
 
 
 def start_collection(platform: Platform) -> str | None:
@@ -412,7 +421,7 @@ def train(platform: Platform) -> None:
 
 def next_schedule(platform: Platform) -> float:
     """Return when the next collection starts by itself."""
-    return moment(platform.airflow("GET", "dags/descargar_datos_api")["next_dagrun_run_after"])
+    return moment(airflow(platform, "GET", "dags/descargar_datos_api")["next_dagrun_run_after"])
 
 
 def scheduled_since(platform: Platform, when: float) -> bool:
@@ -432,10 +441,10 @@ def put_airflow_right(platform: Platform, clock: Clock) -> str:
         for run in late:
             path = f"dags/{run['dag_id']}/dagRuns/{run['dag_run_id']}"
             if run["state"] in UNDER_WAY:
-                platform.airflow("PATCH", path, json={"state": "failed"})
+                airflow(platform, "PATCH", path, json={"state": "failed"})
                 ended.append(f"{run['dag_id']} of {run['run_after']}")
             if moment(run["run_after"]) > clock.now():
-                platform.airflow("DELETE", path)
+                airflow(platform, "DELETE", path)
         # What was announced on that day may have made another run meanwhile.
         time.sleep(10)
         late = [run for run in dag_runs(platform) if moment(run["run_after"]) > clock.now()]
