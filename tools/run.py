@@ -17,6 +17,8 @@ from tools.processes import (
 )
 from tools.progress import Ended, NoProgress, NotUp, Prediction, Progress
 
+_LAST_WORDS_SECONDS = 5.0
+
 
 def main() -> int:
     """Run the platform; return 0 if it answered a prediction before it was stopped."""
@@ -48,12 +50,13 @@ class _Run:
         self._predicted = False
 
     def run(self) -> int:
-        narrator = threading.Thread(target=self._narrate)
+        # A client of a server that is gone may try again for minutes: nobody waits for that.
+        narrator = threading.Thread(target=self._narrate, daemon=True)
         self._processes.on_start(narrator.start)
         self._processes.run()
         self._ended.set()
         if narrator.is_alive():
-            narrator.join()
+            narrator.join(_LAST_WORDS_SECONDS)
         service = self._processes.stopped_by_itself
         if service is not None and self._failure is None:
             self._failure = f"{service} stopped by itself: see {self._processes.log(service)}"
