@@ -52,7 +52,9 @@ load: install ## Ask the running service as many users do, with Locust (LOAD_URL
 		--host $(LOAD_URL) $(LOCUST_ARGS)
 
 test: install ## Run the tests
-	$(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/browser --ignore tests/compose --ignore tests/growth
+	$(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/browser --ignore tests/compose --ignore tests/growth --ignore tests/faults
+	@# Alone: tests of the app leave it as __main__, which multiprocessing runs in each child.
+	$(RUN) pytest tests/faults
 	@docker info >/dev/null 2>&1 \
 		&& echo "The tests of the containers are apart: make test-compose" \
 		|| echo "The tests of the containers were not run: there is no Docker here"
