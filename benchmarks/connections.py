@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from benchmarks import report
 from benchmarks.client import Result
-from benchmarks.platform import SERVICE, Server, ask, production, server
+from benchmarks.platform import Server, ask, production, server
+from inference import COMMAND
 
 CONNECTIONS = 10_000
 SECONDS = float(os.environ.get("BENCH_SECONDS", "20"))
@@ -27,7 +28,7 @@ class Round:
 def main() -> None:
     """Ask on all connections, round after round, and write it down."""
     with production() as served:
-        command = (*SERVICE, "--port", "{port}", "--no-access-log")
+        command = (*COMMAND, "--port", "{port}", "--no-access-log")
         log = served.folder / "server.log"
         with server(*command, log=log, ready="/ready", environment=served.environment) as started:
             before = started.memory_mb()

@@ -40,8 +40,6 @@ def row_count(usual: int) -> int:
 
 
 ROWS = row_count(ALL_ROWS)
-SERVICE = ("uvicorn", "inference.main:app", "--http", "inference.api.connections:Connection")
-"""The service as it is started, but for its port."""
 PARAMETERS = FOREST.candidates[-1]
 MODEL = (
     f"`{FOREST.run_name(len(FOREST.candidates) - 1)}` "

@@ -13,7 +13,6 @@ import requests
 
 from benchmarks.alone import best
 from benchmarks.platform import (
-    SERVICE,
     Server,
     as_sent,
     ask,
@@ -25,6 +24,7 @@ from benchmarks.platform import (
 from benchmarks.serving_page import Batch, Measured, Serving, write
 from benchmarks.swap import swap
 from covertype.contract import FEATURE_NAMES
+from inference import COMMAND
 
 SECONDS = float(os.environ.get("BENCH_SECONDS", "8"))
 CONNECTIONS = (1, 32, 256)
@@ -95,13 +95,13 @@ def main() -> None:
             return server(*command, log=log, ready=ready, cores=cores, environment=environment)
 
         # The first start fetches the version; measured is one that finds it on the disk.
-        with run(*SERVICE, *uvicorn, cores=None) as started:
+        with run(*COMMAND, *uvicorn, cores=None) as started:
             first_start = started.start_seconds
             in_batches = batches(started, served.model)
         ways = []
         for name, app in (
             ("empty route", ("uvicorn", "benchmarks.empty:app")),
-            ("this service", SERVICE),
+            ("this service", COMMAND),
             ("empty route, again", ("uvicorn", "benchmarks.empty:app")),
             ("pyfunc over a DataFrame per request", ("uvicorn", "benchmarks.recipe:app")),
         ):
@@ -111,7 +111,7 @@ def main() -> None:
         one = ("--host", "127.0.0.1", "--port", "{port}", "--workers", "1")
         with run(*serve, *one, ready="/ping") as started:
             ways.append(measure("mlflow models serve", started, "/invocations", split))
-        with run(*SERVICE, *uvicorn, cores=None) as started:
+        with run(*COMMAND, *uvicorn, cores=None) as started:
             swapped = swap(started, served)
     write(Serving(ways, in_batches, swapped, first_start, SECONDS))
 

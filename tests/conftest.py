@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +13,7 @@ import pytest
 import requests
 from hypothesis import settings
 
+from covertype.data import Datasets
 from tools.processes import shared_env
 
 # A shared machine stalls at times; a slow example is no wrong one.
@@ -42,11 +43,27 @@ def real_rows() -> pd.DataFrame:
     return whole.sample(2000, random_state=0).reset_index(drop=True)
 
 
+@pytest.fixture
+def datasets(tmp_path: Path) -> Datasets:
+    """An empty datasets root."""
+    return Datasets(tmp_path)
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def wait_until(condition: Callable[[], bool], seconds: float) -> float:
+    """Wait until a condition holds; return how long that took."""
+    start = time.monotonic()
+    while not condition():
+        if time.monotonic() - start > seconds:
+            pytest.fail(f"not within {seconds} s")
+        time.sleep(0.05)
+    return time.monotonic() - start
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,7 @@ from covertype import jobs
 from covertype.registry.tracking import Batch, Candidate
 from covertype.settings import Settings
 from covertype.training.searches import FOREST
+from inference import COMMAND
 from tests.browser.people import Person
 from tests.conftest import ROOT, free_port, wait_until_up
 
@@ -97,8 +98,7 @@ def _inference(folder: Path, mlflow_server: str, health: str = "/ready") -> Serv
     port = free_port()
     return Service(
         [
-            *(sys.executable, "-m", "uvicorn", "inference.main:app"),
-            *("--http", "inference.api.connections:Connection"),
+            *(sys.executable, "-m", *COMMAND),
             *("--host", "127.0.0.1", "--port", str(port)),
         ],
         {

@@ -3,7 +3,6 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -81,11 +80,6 @@ def server() -> Iterator[Server]:
     server.shutdown()
     server.server_close()
     thread.join()
-
-
-@pytest.fixture
-def datasets(tmp_path: Path) -> Datasets:
-    return Datasets(tmp_path)
 
 
 def test_the_rows_of_a_group_are_kept_as_they_came(server: Server, datasets: Datasets) -> None:

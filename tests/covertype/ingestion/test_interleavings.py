@@ -26,11 +26,6 @@ MOMENT = datetime(2026, 11, 23, 10, 5, 0, tzinfo=UTC)
 
 
 @pytest.fixture
-def datasets(tmp_path: Path) -> Datasets:
-    return Datasets(tmp_path)
-
-
-@pytest.fixture
 def rows(real_rows: pd.DataFrame) -> list[list[str]]:
     cells: list[list[str]] = real_rows.head(60).astype(str).to_numpy().tolist()
     return cells

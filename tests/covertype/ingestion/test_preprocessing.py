@@ -1,7 +1,6 @@
 import os
 import shutil
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -12,11 +11,6 @@ from covertype.ingestion.preprocessing import grown_enough, preprocess
 from covertype.rebuild import Rebuilt, rebuild
 
 MOMENT = datetime(2026, 11, 23, 10, 5, 0, tzinfo=UTC)
-
-
-@pytest.fixture
-def datasets(tmp_path: Path) -> Datasets:
-    return Datasets(tmp_path)
 
 
 @pytest.fixture

@@ -2,13 +2,14 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -17,8 +18,9 @@ import pytest
 import requests
 from sklearn.pipeline import Pipeline
 
+from inference import COMMAND
 from inference.model.store import ModelStore
-from tests.conftest import ROOT, free_port
+from tests.conftest import ROOT, free_port, wait_until
 from tests.inference.conftest import Keep
 
 IDLE, ANSWER, UPLOAD = 1.0, 2.0, 20.0
@@ -52,10 +54,7 @@ class Running:
             "MAX_BODY_BYTES": str(BODY_BYTES),
             "MAX_CONNECTIONS": str(CONNECTIONS),
         }
-        command = [
-            *(sys.executable, "-m", "uvicorn", "inference.main:app", "--port", str(self.port)),
-            *("--http", "inference.api.connections:Connection"),
-        ]
+        command = [sys.executable, "-m", *COMMAND, "--port", str(self.port)]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 command, cwd=ROOT, stdout=log, stderr=log, env=environment
@@ -90,14 +89,6 @@ class Running:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-
-
-def wait_until(condition: Callable[[], bool], seconds: float) -> float:
-    start = time.monotonic()
-    while not condition():
-        assert time.monotonic() - start < seconds
-        time.sleep(0.05)
-    return time.monotonic() - start
 
 
 def status_of(connection: socket.socket) -> int:
@@ -315,3 +306,10 @@ def test_stop_finishes_the_answers_that_were_asked(
             asking.join(30)
             service.process.wait(20)
     assert len(answers[0].json()["prediction"]) == 100_000
+
+
+@pytest.mark.parametrize("file", ["Procfile", "inference/Dockerfile"])
+def test_every_start_of_the_service_has_these_limits(file: str) -> None:
+    words = re.findall(r"[\w.:-]+", (ROOT / file).read_text())
+    begun = words.index(COMMAND[1]) - 1
+    assert tuple(words[begun : begun + len(COMMAND)]) == COMMAND

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +26,8 @@ from covertype.registry.promotion import register
 from covertype.registry.tracking import log_model
 from covertype.training.fitting import TrainingSet
 from covertype.training.searches import FOREST
+from inference import COMMAND
+from tests.conftest import wait_until
 from tests.inference.conftest import make_forest
 from tests.load import Load
 from tools.processes import shared_env
@@ -108,10 +109,7 @@ class Running:
             "REGISTRY_TIMEOUT_SECONDS": "2",
             **settings,
         }
-        command = [
-            *(sys.executable, "-m", "uvicorn", "inference.main:app", "--port", str(port)),
-            *("--http", "inference.api.connections:Connection"),
-        ]
+        command = [sys.executable, "-m", *COMMAND, "--port", str(port)]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 command, stdout=log, stderr=log, env=environment, start_new_session=True
@@ -147,16 +145,6 @@ def answers(address: str) -> bool:
         return requests.get(address, timeout=2).ok
     except requests.RequestException:
         return False
-
-
-def wait_until(condition: Callable[[], bool], seconds: float) -> float:
-    """Wait until a condition holds; return how long that took."""
-    start = time.monotonic()
-    while not condition():
-        if time.monotonic() - start > seconds:
-            pytest.fail(f"not within {seconds} s")
-        time.sleep(0.1)
-    return time.monotonic() - start
 
 
 @pytest.fixture(scope="module")

@@ -24,11 +24,6 @@ from inference.telemetry.prediction_log import PredictionLog
 Use = Callable[[PredictionLog], None]
 
 
-@pytest.fixture
-def datasets(tmp_path: Path) -> Datasets:
-    return Datasets(tmp_path)
-
-
 def lost() -> float:
     return float(LOGGED.labels("lost")._value.get())
 
