@@ -16,9 +16,9 @@ Body = bytes | bytearray
 Content = Body | memoryview
 
 LONGEST_VALUE = 64_000
-"""Bytes that one value of a list may have, an observation for instance."""
+"""Bytes that one observation may have, as a value of a list, a body or a line of CSV."""
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _LONGEST_QUOTED = 8_000_000
 _NO_JSON = (
     (b"NaN", b'"NaN"'),
@@ -81,8 +81,8 @@ def quote_what_is_no_number(body: Content) -> Content:
     A byte order mark is taken off. A long body is left as it is: the place of its fault is told.
     """
     content = memoryview(body)
-    if content[: len(_BYTE_ORDER_MARK)] == _BYTE_ORDER_MARK:
-        content = content[len(_BYTE_ORDER_MARK) :]
+    if content[: len(BYTE_ORDER_MARK)] == BYTE_ORDER_MARK:
+        content = content[len(BYTE_ORDER_MARK) :]
     if len(content) > _LONGEST_QUOTED:
         return content
     quoted = bytes(content)

@@ -14,7 +14,7 @@ import pyarrow.compute
 import pyarrow.csv
 
 from covertype.contract import CATEGORIES, CLASSES, FEATURE_NAMES, QUANTITIES, TARGET
-from inference.api.bodies import Body
+from inference.api.bodies import BYTE_ORDER_MARK, LONGEST_VALUE, Body
 from inference.api.requests import check_count, parse_each, refuse
 from inference.model.codes import WIDTH, Codes
 
@@ -22,10 +22,8 @@ _LINE_END = re.compile(rb"[\r\n]")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?", re.ASCII)
 _BLOCK = 20_000
 
-_LONGEST_LINE = 64_000
 _BLOCK_BYTES = 2_000_000
-_TOO_LONG = f"a line may have {_LONGEST_LINE} bytes"
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_TOO_LONG = f"a line may have {LONGEST_VALUE} bytes"
 
 _INDEXES: dict[str, tuple[pa.Array, npt.NDArray[np.int16]]] = {
     category.name: (
@@ -48,10 +46,10 @@ def read_csv(body: Body, most: int) -> Codes:
     InvalidRequest
         If a line breaks the contract, with the first values that do.
     """
-    if body.startswith(_BYTE_ORDER_MARK):
-        body = body[len(_BYTE_ORDER_MARK) :]
+    if body.startswith(BYTE_ORDER_MARK):
+        body = body[len(BYTE_ORDER_MARK) :]
     _check_lines(body)
-    first = re.split(rb"[\r\n]", body[: _LONGEST_LINE + 1], maxsplit=1)[0].decode(
+    first = re.split(rb"[\r\n]", body[: LONGEST_VALUE + 1], maxsplit=1)[0].decode(
         "utf-8", "replace"
     )
     delimiter = ";" if ";" in first and "," not in first else ","
@@ -77,8 +75,8 @@ def read_csv(body: Body, most: int) -> Codes:
 def _check_lines(body: Body) -> None:
     """Refuse a line that is too long, before anything is made of it."""
     start = 0
-    while len(body) - start > _LONGEST_LINE:
-        limit = start + _LONGEST_LINE + 1
+    while len(body) - start > LONGEST_VALUE:
+        limit = start + LONGEST_VALUE + 1
         end = max(body.rfind(b"\n", start, limit), body.rfind(b"\r", start, limit))
         if end < 0:
             raise refuse(_TOO_LONG, "body")
@@ -174,7 +172,7 @@ class _Lines:
     def __next__(self) -> str:
         line = next(self._lines)
         self.length += len(line)
-        if self.length > _LONGEST_LINE:
+        if self.length > LONGEST_VALUE:
             raise refuse(_TOO_LONG, "body")
         return line
 

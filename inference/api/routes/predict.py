@@ -8,6 +8,7 @@ from fastapi.responses import StreamingResponse
 
 from inference.api.answers import answer_one, batch_answer
 from inference.api.batches import BatchResponse
+from inference.api.bodies import LONGEST_VALUE
 from inference.api.documentation import BATCH, PREDICT
 from inference.api.http import CSV, JSON, BareRoute, is_csv, json_response
 from inference.api.requests import read_many, read_one
@@ -19,7 +20,6 @@ from inference.model.serving import ServedModel
 router = APIRouter(tags=["predictions"], route_class=BareRoute)
 
 _encode = msgspec.json.Encoder().encode
-_ONE_BODY_BYTES = 64_000
 
 
 @router.post("/predict", **PREDICT)
@@ -28,7 +28,7 @@ async def predict(request: Request) -> Response:
     service = service_of(request)
     model = service.model
     seconds = service.settings.request_timeout_seconds
-    with await service.bodies.receive(request, _ONE_BODY_BYTES, seconds) as upload:
+    with await service.bodies.receive(request, LONGEST_VALUE, seconds) as upload:
         row = read_one(upload.content)
     answer = answer_one(model, row)
     service.note(model.card.version, row, answer.prediction[0], answer.probabilities[answer.label])
