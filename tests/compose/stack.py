@@ -17,6 +17,7 @@ from mlflow import MlflowClient
 
 from covertype.contract import COLUMNS
 from covertype.registry.names import MODEL_NAME
+from tests.airflow_api import ask_airflow
 from tests.conftest import ROOT
 from tools.containers import service_of
 
@@ -209,21 +210,8 @@ class Stack:
 
     def airflow(self, method: str, path: str, **arguments: Any) -> Any:
         """Ask Airflow's API as the administrator."""
-        token = requests.post(
-            f"{self.address('AIRFLOW_PORT')}/auth/token",
-            json={"username": "admin", "password": self.password},
-            timeout=30,
-        )
-        token.raise_for_status()
-        answer = requests.request(
-            method,
-            f"{self.address('AIRFLOW_PORT')}/api/v2/{path}",
-            headers={"Authorization": f"Bearer {token.json()['access_token']}"},
-            timeout=30,
-            **arguments,
-        )
-        answer.raise_for_status()
-        return answer.json()
+        login = {"username": "admin", "password": self.password}
+        return ask_airflow(self.address("AIRFLOW_PORT"), login, method, path, 30, **arguments)
 
     def start_dag(self, dag: str, **conf: Any) -> tuple[str, str]:
         """Start a DAG by hand; return it and its run."""

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 
 from covertype.data import Datasets
+from tests.airflow_api import ask_airflow
 from tests.conftest import ROOT
 from tools.processes import AIRFLOW_PASSWORD, AIRFLOW_USER, port_variable
 
@@ -41,18 +41,8 @@ class Platform:
         requests.RequestException
             If it does not answer, or with an error.
         """
-        account = {"username": AIRFLOW_USER, "password": AIRFLOW_PASSWORD}
-        login = requests.post(f"{self.address('airflow')}/auth/token", json=account, timeout=10)
-        login.raise_for_status()
-        answer = requests.request(
-            method,
-            f"{self.address('airflow')}/api/v2/{path}",
-            headers={"Authorization": f"Bearer {login.json()['access_token']}"},
-            timeout=10,
-            **arguments,
-        )
-        answer.raise_for_status()
-        return answer.json() if answer.content else None
+        login = {"username": AIRFLOW_USER, "password": AIRFLOW_PASSWORD}
+        return ask_airflow(self.address("airflow"), login, method, path, 10, **arguments)
 
     def wait_until_printed(self, text: str, seconds: float) -> str:
         deadline = time.monotonic() + seconds
