@@ -5,12 +5,15 @@ connections are looked at once in a while, so that a request pays for no timer.
 """
 
 import asyncio
+import logging
 import resource
 from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from inference.settings import ServingSettings
+
+log = logging.getLogger(__name__)
 
 LONGEST_HEAD = 16_000
 """Bytes that may arrive without completing a head, or bringing a part of a body."""
@@ -60,7 +63,10 @@ class Connections:
             await asyncio.sleep(pause)
             now = loop.time()
             for connection in tuple(self._open):
-                connection.look(now, self._idle_seconds, self._answer_seconds)
+                try:
+                    connection.look(now, self._idle_seconds, self._answer_seconds)
+                except Exception:
+                    log.exception("A connection can't be looked at")
 
 
 class Connection(HttpToolsProtocol):

@@ -1,5 +1,6 @@
 """What clients that are slow, silent or many can do to the service: real processes and sockets."""
 
+import asyncio
 import json
 import os
 import re
@@ -19,7 +20,9 @@ import requests
 from sklearn.pipeline import Pipeline
 
 from inference import COMMAND
+from inference.api.connections import Connections
 from inference.model.store import ModelStore
+from inference.settings import ServingSettings
 from tests.conftest import ROOT, free_port, wait_until
 from tests.inference.conftest import Keep
 
@@ -313,3 +316,28 @@ def test_every_start_of_the_service_has_these_limits(file: str) -> None:
     words = re.findall(r"[\w.:-]+", (ROOT / file).read_text())
     begun = words.index(COMMAND[1]) - 1
     assert tuple(words[begun : begun + len(COMMAND)]) == COMMAND
+
+
+def test_a_connection_that_cannot_be_looked_at_keeps_the_limits_of_the_others() -> None:
+    class Broken:
+        def look(self, *_: float) -> None:
+            raise RuntimeError("the transport is gone")
+
+    class Looked(Broken):
+        times = 0
+
+        def look(self, *_: float) -> None:
+            self.times += 1
+
+    async def watched(looked: Looked) -> None:
+        connections = Connections(ServingSettings(idle_timeout_seconds=0.1))
+        for one in (Broken(), looked, Broken()):
+            assert connections.add(one)  # type: ignore[arg-type]
+        watching = asyncio.create_task(connections.watch())
+        await asyncio.sleep(0.5)
+        assert not watching.done()
+        watching.cancel()
+
+    looked = Looked()
+    asyncio.run(watched(looked))
+    assert looked.times > 1
