@@ -98,6 +98,6 @@ class Serving:
         while True:
             try:
                 await asyncio.to_thread(self.look)
-            except OSError:
+            except Exception:
                 log.exception("The store of models can't be read")
             await asyncio.sleep(_LOOK_SECONDS)
