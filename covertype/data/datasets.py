@@ -12,8 +12,10 @@ from covertype.data import predictions, rejected, snapshots
 from covertype.data.arrivals import Arrivals, Record
 from covertype.data.processed import Processed
 from covertype.data.raw import RawFiles
+from covertype.data.rejected import RejectedRow
 from covertype.data.snapshots import Snapshot
-from covertype.rows.codes import from_frame
+from covertype.rows.arrow import from_frame
+from covertype.rows.codes import Codes
 
 
 @dataclass(frozen=True)
@@ -46,15 +48,15 @@ class Datasets:
         """Return the names of all raw files, in the order of their collection."""
         return self.raw.names()
 
-    def read_raw(self, name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def read_raw(self, name: str) -> tuple[Codes, list[RejectedRow]]:
         """Read a raw file.
 
         Returns
         -------
-        rows : DataFrame of str, shape (n, 13)
-            Columns as in `COLUMNS`, indexed by line number from 1; an empty cell is NaN.
-        misshapen : DataFrame
-            Lines with another number of cells: `line` as index, the line's text and the reason.
+        rows : Codes, shape (n, 13)
+            The valid rows.
+        rejected : list of RejectedRow
+            The others.
         """
         return self.raw.read(name)
 
@@ -93,7 +95,7 @@ class Datasets:
         Parameters
         ----------
         frame : DataFrame
-            Valid rows, as `covertype.rows.validation.split_valid` gives them.
+            Valid rows, with the columns of the contract.
         sources : sequence of str
             The unread files that are read with this, the first of `unread_names`.
         """
@@ -105,12 +107,12 @@ class Datasets:
 
     # Rejected: what broke the contract, one file a source that had any.
 
-    def write_rejected(self, source: str, rows: pd.DataFrame) -> None:
-        """Write the rejected rows of a raw file: source, line, text of the row, reason."""
+    def write_rejected(self, source: str, rows: Sequence[RejectedRow]) -> None:
+        """Write the rejected rows of a raw file."""
         rejected.write(self.root / "rejected", source, rows)
 
     def read_rejected(self) -> pd.DataFrame:
-        """Return every rejected row: source, line, text, reason."""
+        """Return every rejected row: source, line, text, violations (a list of `Violation`)."""
         return rejected.read(self.root / "rejected")
 
     # Training: snapshots, so that every candidate of a search sees the same rows.

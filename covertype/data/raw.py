@@ -8,18 +8,20 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pandas as pd
+import numpy as np
 
 from covertype.atomic import commit, staging
 from covertype.contract import COLUMNS
 from covertype.data.arrivals import Arrivals, Record
-from covertype.rows.validation import REASON
+from covertype.data.rejected import RejectedRow
+from covertype.rows.codes import Codes, Row
+from covertype.rows.csv_files import Layout
+from covertype.rows.observations import InvalidRow
 
 _OLD_HEADER = [str(number) for number in range(len(COLUMNS))]
 """First line of the files that earlier platforms wrote; it is no data."""
 
-WIDTH_RULE = f"a row must have {len(COLUMNS)} columns"
-
+_LAYOUT = Layout(COLUMNS, labelled=True)
 _SHOWN_TEXT = 500
 _STAMP = "%Y%m%d_%H%M%S"
 _LIST_EVERY = 100
@@ -93,29 +95,28 @@ class RawFiles:
         names, after = self.arrivals.after(record, limit)
         return names, replace(after, listed=after.files)
 
-    def read(self, name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def read(self, name: str) -> tuple[Codes, list[RejectedRow]]:
         """Read a raw file, as `Datasets.read_raw` says."""
-        good: dict[int, list[str]] = {}
-        bad: dict[int, list[str]] = {}
+        path = self.root / name
+        codes = _LAYOUT.read_fast(path.read_bytes())
+        if codes is not None:
+            return codes, []
+        rows: list[Row] = []
+        rejected: list[RejectedRow] = []
         with (
             _cells_of_any_length(),
-            (self.root / name).open(newline="", encoding="utf-8", errors="replace") as file,
+            path.open(newline="", encoding="utf-8", errors="replace") as file,
         ):
             reader = csv.reader(file)
             for cells in reader:
                 if cells == _OLD_HEADER or not cells:
                     continue
-                (good if len(cells) == len(COLUMNS) else bad)[reader.line_num] = cells
-        rows = pd.DataFrame.from_dict(good, orient="index", columns=list(COLUMNS), dtype=str)
-        misshapen = pd.DataFrame(
-            {
-                "text": [",".join(cells)[:_SHOWN_TEXT] for cells in bad.values()],
-                REASON: [f"{WIDTH_RULE}, got {len(cells)}" for cells in bad.values()],
-            },
-            index=list(bad),
-            dtype=str,
-        )
-        return rows.replace("", pd.NA), misshapen
+                try:
+                    rows.append(_LAYOUT.parse(cells))
+                except InvalidRow as invalid:
+                    text = ",".join(cells)[:_SHOWN_TEXT]
+                    rejected.append(RejectedRow(reader.line_num, text, invalid.violations))
+        return np.array(rows, np.int16).reshape(-1, len(COLUMNS)), rejected
 
     def _log_strays(self) -> None:
         """Log the files that are there but not in the log: copied in by hand, or before a kill."""

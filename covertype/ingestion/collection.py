@@ -70,11 +70,12 @@ def collect(
     name = datasets.find_raw(group, collected)
     if name is not None:
         log.info("Group %d: %s is there from an earlier try, kept", group, name)
-        return name, sum(map(len, datasets.read_raw(name)))
-    batch, rows = _fetch(group, url, timeout)
-    name = datasets.write_raw(group, batch, collected, rows)
-    log.info("Group %d: %d rows of batch %d in %s", group, len(rows), batch, name)
-    return name, len(rows)
+        rows, rejected = datasets.read_raw(name)
+        return name, len(rows) + len(rejected)
+    batch, answered = _fetch(group, url, timeout)
+    name = datasets.write_raw(group, batch, collected, answered)
+    log.info("Group %d: %d rows of batch %d in %s", group, len(answered), batch, name)
+    return name, len(answered)
 
 
 def _fetch(group: int, url: str, timeout: float) -> tuple[int, list[list[str]]]:

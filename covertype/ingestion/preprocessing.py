@@ -4,12 +4,10 @@ import logging
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
-from covertype.contract import COLUMNS
 from covertype.data import Datasets, Processed
-from covertype.rows.codes import NO_ROWS, Codes, from_frame
-from covertype.rows.validation import REASON, split_valid
+from covertype.rows.arrow import NO_ROWS
+from covertype.rows.codes import Codes
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +56,7 @@ def merge_unread(datasets: Datasets, processed: Processed) -> Preprocessed:
     """Merge what `processed` does not hold yet; the caller holds its lock."""
     processed.remove_half_written()
     before = total = processed.count()
-    files = read = refused = 0
+    files = read = rejected = 0
     unread = True
     while unread:
         names, record = datasets.unread(processed, _FILES_AT_ONCE)
@@ -67,36 +65,29 @@ def merge_unread(datasets: Datasets, processed: Processed) -> Preprocessed:
             if (found := _read(datasets, name)) is None:
                 log.warning("%s is gone; it is passed over", name)
                 continue
-            valid, rejected = found
+            valid, rejected_here = found
             parts.append(valid)
             files += 1
-            read += len(valid) + rejected
-            refused += rejected
+            read += len(valid) + rejected_here
+            rejected += rejected_here
         if names:
             total = processed.append(np.concatenate(parts), record)
             log.info("%d files read, %d rows in all", files, total)
         unread = len(names) == _FILES_AT_ONCE
     processed.mend_csv()
-    return Preprocessed(files, read, refused, before + read - refused - total, total)
+    return Preprocessed(files, read, rejected, before + read - rejected - total, total)
 
 
 def _read(datasets: Datasets, name: str) -> tuple[Codes, int] | None:
     """Return a raw file's valid rows and how many others were set aside; None without a file."""
     try:
-        rows, misshapen = datasets.read_raw(name)
+        valid, rejected = datasets.read_raw(name)
     except FileNotFoundError:
         return None
-    valid, invalid = split_valid(rows)
-    rejected = pd.concat([misshapen, _as_text(invalid)]).sort_index()
     datasets.write_rejected(name, rejected)
-    if len(rejected):
+    if rejected:
         log.warning("%s: %d rows rejected, see rejected/", name, len(rejected))
-    return from_frame(valid), len(rejected)
-
-
-def _as_text(invalid: pd.DataFrame) -> pd.DataFrame:
-    text = invalid[list(COLUMNS)].fillna("").agg(",".join, axis=1) if len(invalid) else ""
-    return invalid.assign(text=text)[["text", REASON]]
+    return valid, len(rejected)
 
 
 def grown_enough(rows: int, announced: int, growth: float) -> bool:

@@ -29,7 +29,7 @@ from numba import types
 
 from covertype.contract import CATEGORIES, CLASSES, QUANTITIES
 from covertype.models.stored_forests import StoredForest
-from inference.model.codes import WIDTH, Codes
+from covertype.rows.codes import WIDTH, Codes
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 import requests
 
 from covertype.contract import CLASSES, FEATURE_NAMES
-from covertype.rows.validation import Observation
+from covertype.rows.observations import Observation
 
 _REFUSED = 422
 

@@ -6,7 +6,7 @@ from math import inf
 import streamlit as st
 
 from covertype.contract import CLASSES, FEATURES, QUANTITIES, Category, Quantity
-from covertype.rows.validation import InvalidObservation, parse_observation
+from covertype.rows.observations import InvalidRow, parse_observation
 from covertype_ui import charts, texts
 from covertype_ui.contract_words import choice, class_name, description, label
 from covertype_ui.examples import TYPICAL
@@ -127,8 +127,8 @@ def _category(category: Category) -> str:
 def _ask(values: _Values) -> _Answer:
     try:
         return _Answer(values, inference().predict(parse_observation(values)))
-    except InvalidObservation as invalid:
-        return _Answer(values, Refused(tuple(invalid.errors)))
+    except InvalidRow as invalid:
+        return _Answer(values, Refused(tuple(one.feature for one in invalid.violations)))
     except PROBLEMS as problem:
         return _Answer(values, problem)
 
