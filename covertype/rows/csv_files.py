@@ -1,6 +1,5 @@
 """Rows as CSV, in one dialect: bodies of requests, files that people upload, and raw files."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -19,14 +18,12 @@ from covertype.rows.violations import CELLS, Violation
 Lines = bytes | bytearray | memoryview
 
 _SEPARATORS = ",;\t"
+_SAMPLE = 1000
 _BY_LOWER_CASE = {name.lower(): name for name in COLUMNS}
 
 _NUMBERS: tuple[Quantity, ...] = (*QUANTITIES, TARGET)
-_INEXACT = re.compile(rb"\.0*[1-9]|[0-9]\.?[eE]")
-"""Fractions and exponents, which a float may round to a whole number."""
-
-_HEXADECIMAL = (b"0x", b"0X")
-"""Arrow reads such numbers too."""
+_DIGITS = np.isin(np.arange(256), np.frombuffer(b"0123456789.", np.uint8))
+_ENDS = np.isin(np.arange(256), np.frombuffer(b",;\t\r\n", np.uint8))
 
 _INDEXES: dict[str, tuple[pa.Array, npt.NDArray[np.int16]]] = {
     category.name: (
@@ -127,10 +124,10 @@ class Layout:
             How many of the first ones hold no row.
         """
         lines = bytes(lines)
-        if any(prefix in lines for prefix in _HEXADECIMAL):
+        if _has_hexadecimals(lines):
             return None
-        table = self._table(lines, skipped, pa.int16())
-        if table is None and not _INEXACT.search(lines):
+        table = None if b".0" in lines[:_SAMPLE] else self._table(lines, skipped, pa.int16())
+        if table is None and _fractions_are_zero(lines):
             table = self._table(lines, skipped, pa.float64())
         return None if table is None else self._codes(table)
 
@@ -168,6 +165,23 @@ class Layout:
                 return None
             codes[:, self._read.index(quantity.name)] = values
         return codes
+
+
+def _has_hexadecimals(lines: bytes) -> bool:
+    """Tell if there may be numbers such as 0x10, which Arrow reads too."""
+    return any(letter in lines and b"0" + letter in lines for letter in (b"x", b"X"))
+
+
+def _fractions_are_zero(lines: bytes) -> bool:
+    """Tell if every number is written as 7 or 7.0: a float may round others to whole numbers."""
+    characters = np.frombuffer(lines + b"\n\n", np.uint8)
+    points = np.flatnonzero(characters == ord("."))
+    exponents = np.flatnonzero((characters | 0x20) == ord("e"))
+    return bool(
+        (characters[points + 1] == ord("0")).all()
+        and _ENDS[characters[points + 2]].all()
+        and not _DIGITS[characters[exponents - 1]].any()
+    )
 
 
 def separator_of(line: str) -> str:
