@@ -9,6 +9,7 @@ import os
 import sys
 import types
 from pathlib import Path
+from unittest.mock import DEFAULT, patch
 
 CONTRACT = Path(__file__).parents[1] / "covertype" / "contract.py"
 
@@ -48,9 +49,10 @@ def run(folder: Path) -> dict[str, object]:
     from covertype import jobs
     from covertype.contract import CATEGORIES, CLASSES, FEATURE_NAMES, QUANTITIES
     from covertype.data import Datasets
+    from covertype.registry.production import to_production
     from covertype.registry.tracking import fetch_answers
     from covertype.rows.codes import to_frame
-    from covertype.training.searches import FOREST, LOGREG
+    from covertype.training.searches import FOREST, LOGREG, Parameters, Search
     from inference.api.app import create_app
     from inference.follower.supervisor import FollowerSupervisor
     from inference.follower.watcher import Follower
@@ -75,28 +77,26 @@ def run(folder: Path) -> dict[str, object]:
     snapshot = jobs.take_snapshot(**done, anyway=True)
     assert snapshot
     run_ids = []
-    for search, candidates in (
+    searches: list[tuple[Search, list[Parameters]]] = [
         (LOGREG, [{"C": 1.0}]),
         (FOREST, [{"n_estimators": 20}, {"encoding": "one-hot", "n_estimators": 20}]),
-    ):
+    ]
+    for search, candidates in searches:
         for batch in jobs.plan_search(search, candidates, search.run_prefix, snapshot["name"]):
             run_ids += jobs.train_batch(jobs.batch_of(search, **batch))
     served: dict[str, object] = {"rows": done["rows"], "runs": len(run_ids)}
 
     store = ModelStore(folder / "models")
-    FollowerSupervisor.start = lambda _: None  # type: ignore[method-assign]
-    FollowerSupervisor.stop = lambda _: None  # type: ignore[method-assign]
+    without_follower = patch.multiple(FollowerSupervisor, start=DEFAULT, stop=DEFAULT)
     settings = ServingSettings(model_cache_dir=store.root, datasets_url=datasets.root)
     observations = to_frame(codes[:50])
     for encoding, run_id in zip(("trees", "one-hot"), run_ids[1:], strict=True):
         version = jobs.register(run_id)
         jobs.promote(version)
-        from covertype.registry.production import to_production
-
         to_production(version)
         report = Follower(store, 5).check()
         assert report.refused is None, report
-        with TestClient(create_app(settings)) as client:
+        with without_follower, TestClient(create_app(settings)) as client:
             answers = client.post(
                 "/predict/batch",
                 content=observations.to_csv(index=False),
