@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+import msgspec
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 from fastapi.routing import APIRoute
@@ -17,6 +18,8 @@ JSON = "application/json"
 CSV = "text/csv"
 
 _BLOCK = 64_000
+
+encode = msgspec.json.Encoder().encode
 
 
 class BareRoute(APIRoute):
@@ -39,6 +42,11 @@ class BareRoute(APIRoute):
 def is_csv(request: Request) -> bool:
     """Tell if the body is said to be CSV."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower() == CSV
+
+
+def answer_response(answer: msgspec.Struct, status: int = 200) -> Response:
+    """Return a response with a short answer."""
+    return Response(encode(answer), status, media_type=JSON)
 
 
 def json_response(content: bytes) -> Response:
