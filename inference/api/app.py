@@ -16,11 +16,12 @@ from covertype.answers import ErrorAnswer, InvalidAnswer, InvalidValue
 from inference.api.connections import Connections
 from inference.api.documentation import document_answers
 from inference.api.errors import Unanswered
-from inference.api.http import JSON, Measured
+from inference.api.http import JSON, MetricsMiddleware
 from inference.api.requests import InvalidRequest
 from inference.api.routes import predict, scoring, status
 from inference.api.service import Service
 from inference.settings import ServingSettings
+from inference.telemetry.metrics import Metrics
 
 # From malloc.h.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
@@ -39,7 +40,7 @@ def create_app(settings: ServingSettings) -> FastAPI:
         _allow_many_connections()
         _give_back_memory()
         connections = Connections(settings)
-        service = app.state.service = Service(settings)
+        service = app.state.service = Service(settings, Metrics.start())
         async with service.running():
             watching = asyncio.create_task(connections.watch())
             # What was made by now stays: to look through it for garbage would halt all requests.
@@ -52,7 +53,7 @@ def create_app(settings: ServingSettings) -> FastAPI:
     for routes in (predict, scoring, status):
         app.include_router(routes.router)
     document_answers(app)
-    app.add_middleware(Measured, paths=frozenset(app.openapi()["paths"]))
+    app.add_middleware(MetricsMiddleware, paths=frozenset(app.openapi()["paths"]))
 
     @app.exception_handler(InvalidRequest)
     async def name_faults(request: Request, error: InvalidRequest) -> Response:

@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from inference.telemetry.metrics import REQUESTS, SECONDS
+from inference.telemetry.metrics import Metrics
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -65,7 +65,7 @@ async def _blocks(content: bytes) -> AsyncIterator[bytes]:
         yield content[start : start + _BLOCK]
 
 
-class Measured:
+class MetricsMiddleware:
     """Counts and times every answer, by route and status."""
 
     def __init__(self, app: ASGIApp, paths: frozenset[str]) -> None:
@@ -89,14 +89,18 @@ class Measured:
         try:
             await self._app(scope, receive, watched)
         finally:
-            count, observe = self._measure(scope["path"], status)
+            count, observe = self._measure(scope, status)
             count()
             observe(time.perf_counter() - start)
 
-    def _measure(self, path: str, status: int) -> tuple[Any, Any]:
-        route = path if path in self._paths else "other"
+    def _measure(self, scope: Scope, status: int) -> tuple[Any, Any]:
+        route = scope["path"] if scope["path"] in self._paths else "other"
         measure = self._measures.get((route, status))
         if measure is None:
-            measure = REQUESTS.labels(route, status).inc, SECONDS.labels(route).observe
+            metrics: Metrics = scope["app"].state.service.metrics
+            measure = (
+                metrics.requests.labels(route, status).inc,
+                metrics.seconds.labels(route).observe,
+            )
             self._measures[route, status] = measure
         return measure

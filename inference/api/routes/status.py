@@ -15,7 +15,6 @@ from inference.api.documentation import HEALTH, MODEL, READY, ROOT
 from inference.api.errors import NoModel
 from inference.api.http import BareRoute, answer_response
 from inference.api.service import service_of
-from inference.telemetry.metrics import render
 
 router = APIRouter(tags=["status"], route_class=BareRoute)
 
@@ -66,4 +65,6 @@ async def model(request: Request) -> Response:
 @router.get("/metrics", response_class=Response)
 async def metrics(request: Request) -> Response:
     """Return the metrics of all workers in Prometheus' text format."""
-    return Response(render(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    return Response(
+        service_of(request).metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8"
+    )
