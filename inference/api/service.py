@@ -10,7 +10,6 @@ import numpy.typing as npt
 from fastapi import Request
 
 from covertype.contract import CLASSES
-from covertype.data import Datasets
 from inference.api.errors import Busy, NoModel
 from inference.api.uploads import Uploads
 from inference.follower.supervisor import FollowerSupervisor
@@ -38,9 +37,7 @@ class Service:
         self.serving = Serving(ModelStore(settings.model_cache_dir), metrics)
         self._log = (
             PredictionLog(
-                PredictionFiles(
-                    Datasets(settings.datasets_url), settings.prediction_log_max_mb_per_day
-                ),
+                PredictionFiles(settings.datasets, settings.prediction_log_max_mb_per_day),
                 settings.prediction_log_seconds,
                 metrics,
             )
