@@ -1,14 +1,14 @@
-"""Settings of the inference service, beside those that it shares with the rest."""
+"""Settings of the inference service and its follower."""
 
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
-from covertype.settings import Settings
+from covertype.settings import DatasetsSettings, RegistrySettings
 
 
-class ServingSettings(Settings):
+class ServingSettings(DatasetsSettings, RegistrySettings):
     """Read from the environment, by the field's name in capitals."""
 
     model_cache_dir: Path = Path(".local/serving")

@@ -1,11 +1,11 @@
-"""What is answered: a class, its probabilities, the version, and what is out of the ordinary."""
+"""Makes the answers of a model: classes, probabilities, and warnings of unusual values."""
 
 from typing import Any
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from covertype.answers import BatchAnswer, PredictionAnswer
 from covertype.contract import CLASSES, QUANTITIES
 from covertype.rows.codes import Codes, Row
 from inference.model.serving import ServedModel
@@ -13,31 +13,11 @@ from inference.model.serving import ServedModel
 _SHOWN_WARNINGS = 100
 
 
-class Answer(msgspec.Struct):
-    """The answer to one observation; `prediction` holds one class, as earlier clients read it."""
-
-    prediction: list[int]
-    label: str
-    probabilities: dict[str, float]
-    model_version: str
-    warnings: list[str]
-
-
-class BatchAnswer(msgspec.Struct):
-    """The answers to many: every list has one value for each observation, in their order."""
-
-    prediction: list[int]
-    label: list[str]
-    probabilities: dict[str, list[float]]
-    model_version: str
-    warnings: list[str]
-
-
-def answer_one(model: ServedModel, row: Row) -> Answer:
-    """Answer one observation."""
+def answer_one(model: ServedModel, row: Row) -> PredictionAnswer:
+    """Return the answer to one observation."""
     probabilities = model.predictor.answer(np.array([row], np.int16))[0].tolist()
     best = probabilities.index(max(probabilities))
-    return Answer(
+    return PredictionAnswer(
         [best],
         CLASSES[best],
         dict(zip(CLASSES, probabilities, strict=True)),
@@ -53,7 +33,7 @@ def answer_one(model: ServedModel, row: Row) -> Answer:
 def batch_answer(
     model: ServedModel, codes: Codes, probabilities: npt.NDArray[np.float64]
 ) -> BatchAnswer:
-    """Put the answers to many observations together, probabilities of shape (n, 7)."""
+    """Return the answer to many observations, given their probabilities of shape (n, 7)."""
     predicted = probabilities.argmax(axis=1)
     return BatchAnswer(
         predicted.tolist(),
@@ -65,7 +45,7 @@ def batch_answer(
 
 
 def batch_warnings(model: ServedModel, codes: Codes) -> list[str]:
-    """Name the values outside the training range, the first hundred of them."""
+    """Name the first hundred values outside the training ranges, each with its row."""
     low, high = np.array([bounds for _, *bounds in model.ranges]).T
     measured = codes[:, : len(QUANTITIES)]
     outside = np.argwhere((measured < low) | (measured > high))

@@ -7,18 +7,21 @@ import json
 import resource
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
 
+import msgspec
 from fastapi import FastAPI, Request, Response
 from starlette.requests import ClientDisconnect
 
+from covertype.answers import ErrorAnswer, InvalidAnswer, InvalidValue
 from inference.api.connections import Connections
+from inference.api.documentation import document_answers
 from inference.api.errors import Unanswered
-from inference.api.http import JSON, Measured
+from inference.api.http import JSON, MetricsMiddleware
 from inference.api.requests import InvalidRequest
 from inference.api.routes import predict, scoring, status
 from inference.api.service import Service
 from inference.settings import ServingSettings
+from inference.telemetry.metrics import Metrics
 
 # From malloc.h.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
@@ -37,7 +40,7 @@ def create_app(settings: ServingSettings) -> FastAPI:
         _allow_many_connections()
         _give_back_memory()
         connections = Connections(settings)
-        service = app.state.service = Service(settings)
+        service = app.state.service = Service(settings, Metrics.start())
         async with service.running():
             watching = asyncio.create_task(connections.watch())
             # What was made by now stays: to look through it for garbage would halt all requests.
@@ -49,15 +52,16 @@ def create_app(settings: ServingSettings) -> FastAPI:
     app = FastAPI(title="Covertype", description=_DESCRIPTION, lifespan=life)
     for routes in (predict, scoring, status):
         app.include_router(routes.router)
-    app.add_middleware(Measured, paths=frozenset(app.openapi()["paths"]))
+    document_answers(app)
+    app.add_middleware(MetricsMiddleware, paths=frozenset(app.openapi()["paths"]))
 
     @app.exception_handler(InvalidRequest)
     async def name_faults(request: Request, error: InvalidRequest) -> Response:
-        return _detail(error.faults, 422)
+        return _error(InvalidAnswer([InvalidValue(**fault) for fault in error.faults]), 422)
 
     @app.exception_handler(Unanswered)
     async def say_why(request: Request, error: Unanswered) -> Response:
-        return _detail(str(error), error.status, error.headers)
+        return _error(ErrorAnswer(str(error)), error.status, error.headers)
 
     @app.exception_handler(ClientDisconnect)
     async def leave(request: Request, error: ClientDisconnect) -> Response:
@@ -67,9 +71,11 @@ def create_app(settings: ServingSettings) -> FastAPI:
     return app
 
 
-def _detail(detail: Any, status: int, headers: Mapping[str, str] | None = None) -> Response:
-    # Plain ASCII, as what a client sent and is shown again may be no valid Unicode.
-    return Response(json.dumps({"detail": detail}), status, headers, JSON)
+def _error(
+    answer: ErrorAnswer | InvalidAnswer, status: int, headers: Mapping[str, str] | None = None
+) -> Response:
+    # ASCII: a message may quote text of the client that is not valid Unicode.
+    return Response(json.dumps(msgspec.to_builtins(answer)), status, headers, JSON)
 
 
 def _allow_many_connections() -> None:

@@ -1,8 +1,12 @@
-"""What the documentation says of routes that read their bodies themselves, from the contract."""
+"""OpenAPI: schemas of bodies are made from the contract, schemas of answers from the structs."""
 
 from typing import Any
 
-from covertype.contract import CATEGORIES, CLASSES, FEATURES, QUANTITIES, Category, Feature
+import msgspec
+from fastapi import FastAPI
+
+from covertype import answers
+from covertype.contract import CATEGORIES, FEATURES, QUANTITIES, Category, Feature
 from inference.api.http import CSV, JSON
 
 _BY_INDEX = [*(quantity.example for quantity in QUANTITIES), *(0 for _ in CATEGORIES)]
@@ -11,7 +15,6 @@ _BY_NAME = [
     *(category.values[0] for category in CATEGORIES),
 ]
 _NAMED = {feature.name: value for feature, value in zip(FEATURES, _BY_NAME, strict=True)}
-_NUMBER = {"type": "number"}
 _STRING = {"type": "string"}
 
 
@@ -44,31 +47,31 @@ def _object(**properties: Any) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": list(properties)}
 
 
-def _list(item: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "array", "items": item}
-
-
 def _body(schema: dict[str, Any], **examples: Any) -> dict[str, Any]:
     named = {name: {"value": value} for name, value in examples.items()}
     return {JSON: {"schema": schema, "examples": named}}
 
 
-def _responses(schema: dict[str, Any], **others: Any) -> dict[int | str, dict[str, Any]]:
-    fault = _object(loc=_list({"type": ["string", "integer"]}), msg=_STRING, type=_STRING)
-    sentence = {JSON: {"schema": _object(detail=_STRING)}}
+_REFERENCE = "#/components/schemas/{name}"
+Responses = dict[int | str, dict[str, Any]]
+
+
+def _response(description: str, answer: type[msgspec.Struct], **others: Any) -> dict[str, Any]:
+    schema = {"$ref": _REFERENCE.format(name=answer.__name__)}
+    return {"description": description, "content": {JSON: {"schema": schema}, **others}}
+
+
+def _responses(answer: type[msgspec.Struct], **others: Any) -> Responses:
     return {
-        200: {"description": "The answer", "content": {JSON: {"schema": schema}, **others}},
-        408: {"description": "The body took too long to arrive", "content": sentence},
-        413: {"description": "The body is too long", "content": sentence},
-        422: {
-            "description": "Which values are wrong, and what is allowed",
-            "content": {JSON: {"schema": _object(detail=_list(fault))}},
-        },
-        503: {"description": "No model is in Production yet, or too busy", "content": sentence},
+        200: _response("The answer", answer, **others),
+        408: _response("The body took too long to arrive", answers.ErrorAnswer),
+        413: _response("The body is too long", answers.ErrorAnswer),
+        422: _response("Which values are invalid, and what is allowed", answers.InvalidAnswer),
+        503: _response("No model is in Production yet, or too busy", answers.ErrorAnswer),
     }
 
 
-def _route(content: dict[str, Any], responses: dict[int | str, dict[str, Any]]) -> dict[str, Any]:
+def _route(content: dict[str, Any], responses: Responses) -> dict[str, Any]:
     return {
         "openapi_extra": {"requestBody": {"required": True, "content": content}},
         "responses": responses,
@@ -90,30 +93,13 @@ PREDICT = _route(
         by_name={"features": _BY_NAME},
         by_column={"features": _NAMED},
     ),
-    _responses(
-        _object(
-            prediction={**_list({"type": "integer"}), "minItems": 1, "maxItems": 1},
-            label={"enum": list(CLASSES)},
-            probabilities=_object(**dict.fromkeys(CLASSES, _NUMBER)),
-            model_version=_STRING,
-            warnings=_list(_STRING),
-        )
-    ),
+    _responses(answers.PredictionAnswer),
 )
 
 BATCH = _route(
     _body(_object(features=_OBSERVATIONS), many={"features": [_BY_INDEX, _BY_NAME, _NAMED]})
     | _CSV_LINES,
-    _responses(
-        _object(
-            prediction=_list({"type": "integer"}),
-            label=_list({"enum": list(CLASSES)}),
-            probabilities=_object(**dict.fromkeys(CLASSES, _list(_NUMBER))),
-            model_version=_STRING,
-            warnings=_list(_STRING),
-        ),
-        **_CSV_TEXT,
-    ),
+    _responses(answers.BatchAnswer, **_CSV_TEXT),
 )
 
 _SPLIT = _object(
@@ -136,5 +122,40 @@ INVOCATIONS = _route(
         inputs={"inputs": {name: [value] for name, value in _NAMED.items()}},
     )
     | _CSV_LINES,
-    _responses(_object(predictions=_list({"type": "integer"}))),
+    _responses(answers.ScoringAnswer),
 )
+
+_NO_MODEL = "No model is in Production yet"
+ROOT: Responses = {200: _response("The service runs", answers.RootAnswer)}
+HEALTH: Responses = {200: _response("The process is alive", answers.HealthAnswer)}
+READY: Responses = {
+    200: _response("A model is loaded", answers.ReadyAnswer),
+    503: _response(_NO_MODEL, answers.NotReadyAnswer),
+}
+MODEL: Responses = {
+    200: _response("The version that answers", answers.ModelAnswer),
+    503: _response(_NO_MODEL, answers.ErrorAnswer),
+}
+
+_ANSWERS = (
+    answers.BatchAnswer,
+    answers.ErrorAnswer,
+    answers.HealthAnswer,
+    answers.InvalidAnswer,
+    answers.ModelAnswer,
+    answers.NotReadyAnswer,
+    answers.PredictionAnswer,
+    answers.ReadyAnswer,
+    answers.RootAnswer,
+    answers.ScoringAnswer,
+)
+
+
+def document_answers(app: FastAPI) -> None:
+    """Add the schemas of all answers to the OpenAPI document of an app with all its routes."""
+    _, schemas = msgspec.json.schema_components(_ANSWERS, ref_template=_REFERENCE)
+    for schema in schemas.values():
+        # The service sends every field, those with a default too.
+        schema["required"] = list(schema["properties"])
+    components = app.openapi().setdefault("components", {})
+    components.setdefault("schemas", {}).update(schemas)

@@ -4,12 +4,13 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+import msgspec
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from inference.telemetry.metrics import REQUESTS, SECONDS
+from inference.telemetry.metrics import Metrics
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -17,6 +18,8 @@ JSON = "application/json"
 CSV = "text/csv"
 
 _BLOCK = 64_000
+
+encode = msgspec.json.Encoder().encode
 
 
 class BareRoute(APIRoute):
@@ -41,6 +44,11 @@ def is_csv(request: Request) -> bool:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower() == CSV
 
 
+def answer_response(answer: msgspec.Struct, status: int = 200) -> Response:
+    """Return a response with a short answer."""
+    return Response(encode(answer), status, media_type=JSON)
+
+
 def json_response(content: bytes) -> Response:
     """Return a response that is sent when its reader has taken all but a last block of it.
 
@@ -57,7 +65,7 @@ async def _blocks(content: bytes) -> AsyncIterator[bytes]:
         yield content[start : start + _BLOCK]
 
 
-class Measured:
+class MetricsMiddleware:
     """Counts and times every answer, by route and status."""
 
     def __init__(self, app: ASGIApp, paths: frozenset[str]) -> None:
@@ -81,14 +89,18 @@ class Measured:
         try:
             await self._app(scope, receive, watched)
         finally:
-            count, observe = self._measure(scope["path"], status)
+            count, observe = self._measure(scope, status)
             count()
             observe(time.perf_counter() - start)
 
-    def _measure(self, path: str, status: int) -> tuple[Any, Any]:
-        route = path if path in self._paths else "other"
+    def _measure(self, scope: Scope, status: int) -> tuple[Any, Any]:
+        route = scope["path"] if scope["path"] in self._paths else "other"
         measure = self._measures.get((route, status))
         if measure is None:
-            measure = REQUESTS.labels(route, status).inc, SECONDS.labels(route).observe
+            metrics: Metrics = scope["app"].state.service.metrics
+            measure = (
+                metrics.requests.labels(route, status).inc,
+                metrics.seconds.labels(route).observe,
+            )
             self._measures[route, status] = measure
         return measure

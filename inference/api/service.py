@@ -10,7 +10,6 @@ import numpy.typing as npt
 from fastapi import Request
 
 from covertype.contract import CLASSES
-from covertype.data import Datasets
 from covertype.rows.codes import Codes, Row
 from inference.api.errors import Busy, NoModel
 from inference.api.uploads import Uploads
@@ -18,7 +17,7 @@ from inference.follower.supervisor import FollowerSupervisor
 from inference.model.serving import ServedModel, Serving
 from inference.model.store import ModelStore
 from inference.settings import ServingSettings
-from inference.telemetry.metrics import PREDICTIONS, forget_worker
+from inference.telemetry.metrics import Metrics
 from inference.telemetry.prediction_files import PredictionFiles
 from inference.telemetry.prediction_log import PredictionLog
 
@@ -32,15 +31,15 @@ _WORKED_ON_AT_ONCE = 2
 class Service:
     """One worker of the service."""
 
-    def __init__(self, settings: ServingSettings) -> None:
+    def __init__(self, settings: ServingSettings, metrics: Metrics) -> None:
         self.settings = settings
-        self.serving = Serving(ModelStore(settings.model_cache_dir))
+        self.metrics = metrics
+        self.serving = Serving(ModelStore(settings.model_cache_dir), metrics)
         self._log = (
             PredictionLog(
-                PredictionFiles(
-                    Datasets(settings.datasets_url), settings.prediction_log_max_mb_per_day
-                ),
+                PredictionFiles(settings.datasets, settings.prediction_log_max_mb_per_day),
                 settings.prediction_log_seconds,
+                metrics,
             )
             if settings.prediction_log
             else None
@@ -67,7 +66,7 @@ class Service:
                 self._log.stop()
                 await logging
             await asyncio.to_thread(supervisor.stop)
-            forget_worker()
+            self.metrics.forget_worker()
 
     @property
     def model(self) -> ServedModel:
@@ -100,7 +99,7 @@ class Service:
     def _count(self, version: str, prediction: int) -> Count:
         count = self._counts.get((version, prediction))
         if count is None:
-            count = PREDICTIONS.labels(version, CLASSES[prediction]).inc
+            count = self.metrics.predictions.labels(version, CLASSES[prediction]).inc
             self._counts[version, prediction] = count
         return count
 

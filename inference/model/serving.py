@@ -12,7 +12,7 @@ from covertype.contract import QUANTITY_NAMES
 from inference.model.cards import Card, Refusal, now
 from inference.model.predictors import NotFlattened, Predictor, open_predictor, prove
 from inference.model.store import CARD_FILE, ModelStore, version_of
-from inference.telemetry.metrics import MODEL_VERSION, REGISTRY_REACHABLE, RELOADS
+from inference.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +54,9 @@ class ServedModel:
 class Serving:
     """Holds the served model, and takes over what the follower brings into the store."""
 
-    def __init__(self, store: ModelStore) -> None:
+    def __init__(self, store: ModelStore, metrics: Metrics) -> None:
         self.store = store
+        self._metrics = metrics
         self.model: ServedModel | None = None
         self.failure: str | None = None
         self._taken: str | None = None
@@ -65,11 +66,11 @@ class Serving:
     def look(self) -> None:
         """Take over the store's current version if it is another one; keep the old on failure."""
         report = self.store.read_report()
-        REGISTRY_REACHABLE.set(report is not None and report.reachable)
+        self._metrics.registry_reachable.set(report is not None and report.reachable)
         refused = report.refused if report else None
         if refused != self._refused:
             self._refused = refused
-            RELOADS.labels("refused").inc(refused is not None)
+            self._metrics.reloads.labels("refused").inc(refused is not None)
         name = self.store.current
         if name is None or name == self._taken or time.monotonic() < self._again_at:
             return
@@ -84,13 +85,13 @@ class Serving:
         except Exception as error:
             self.failure = f"the kept version {version_of(name)} can't be loaded: {error}"
             self._again_at = time.monotonic() + _RETRY_SECONDS
-            RELOADS.labels("failed").inc()
+            self._metrics.reloads.labels("failed").inc()
             log.exception("%s", self.failure)
         else:
             self.failure = None
             self._taken = name
-            RELOADS.labels("taken over").inc()
-            MODEL_VERSION.set(float(self.model.card.version))
+            self._metrics.reloads.labels("taken over").inc()
+            self._metrics.model_version.set(float(self.model.card.version))
             log.info("Answering with version %s", self.model.card.version)
 
     async def watch(self) -> None:

@@ -1,7 +1,7 @@
-"""What Prometheus reads at `/metrics`.
+"""Prometheus metrics of the service, served at `/metrics`.
 
-Where uvicorn runs several workers, their figures are shared through files, as prometheus_client
-does it, so that each of them answers for all.
+If uvicorn runs several workers, they share their metrics through files, as prometheus_client does
+it, so that each worker reports the sum of all. Importing this module has no effect.
 """
 
 import multiprocessing
@@ -10,81 +10,111 @@ import stat
 import tempfile
 from pathlib import Path
 
-SHARED_FIGURES = "PROMETHEUS_MULTIPROC_DIR"
-"""Names the folder of the workers' figures; read by prometheus_client when it is imported."""
-
-_parent = multiprocessing.parent_process()
-if _parent is not None and SHARED_FIGURES not in os.environ:
-    _shared = Path(tempfile.gettempdir()) / f"covertype-metrics-{os.getuid()}-{_parent.pid}"
-    _shared.mkdir(mode=0o700, exist_ok=True)
-    _made = _shared.lstat()
-    if not stat.S_ISDIR(_made.st_mode) or _made.st_uid != os.getuid() or _made.st_mode & 0o077:
-        raise RuntimeError(f"{_shared} is not ours alone: remove it, or set {SHARED_FIGURES}")
-    os.environ[SHARED_FIGURES] = str(_shared)
-
-from prometheus_client import (  # noqa: E402
+from prometheus_client import (
     CollectorRegistry,
     Counter,
     Gauge,
     Histogram,
     generate_latest,
+    values,
 )
-from prometheus_client.multiprocess import (  # noqa: E402
-    MultiProcessCollector,
-    mark_process_dead,
-)
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-REGISTRY = CollectorRegistry()
-
-REQUESTS = Counter(
-    "covertype_requests", "Requests answered", ["route", "status"], registry=REGISTRY
-)
-SECONDS = Histogram(
-    "covertype_request_seconds",
-    "Time from the head of a request to the end of its answer",
-    ["route"],
-    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30),
-    registry=REGISTRY,
-)
-PREDICTIONS = Counter(
-    "covertype_predictions", "Observations answered", ["version", "label"], registry=REGISTRY
-)
-RELOADS = Counter("covertype_reloads", "Versions taken over, or not", ["result"], registry=REGISTRY)
-MODEL_VERSION = Gauge(
-    "covertype_model_version",
-    "The version that answers, 0 for none",
-    registry=REGISTRY,
-    multiprocess_mode="livemax",
-)
-REGISTRY_REACHABLE = Gauge(
-    "covertype_registry_reachable",
-    "1 if the last look at the registry succeeded",
-    registry=REGISTRY,
-    multiprocess_mode="livemin",
-)
-LOGGED = Counter(
-    "covertype_prediction_log_rows", "Rows of the prediction log", ["result"], registry=REGISTRY
-)
+SHARED_FIGURES = "PROMETHEUS_MULTIPROC_DIR"
+"""Names the folder of the workers' metrics; prometheus_client reads it too."""
 
 
-def forget_worker() -> None:
-    """Take what this worker alone is out of the shared figures, when it ends."""
+class Metrics:
+    """The metrics of one process."""
+
+    def __init__(self) -> None:
+        self._registry = registry = CollectorRegistry()
+        self.requests = Counter(
+            "covertype_requests", "Requests answered", ["route", "status"], registry=registry
+        )
+        self.seconds = Histogram(
+            "covertype_request_seconds",
+            "Time from the head of a request to the end of its answer",
+            ["route"],
+            buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30),
+            registry=registry,
+        )
+        self.predictions = Counter(
+            "covertype_predictions",
+            "Observations answered",
+            ["version", "label"],
+            registry=registry,
+        )
+        self.reloads = Counter(
+            "covertype_reloads", "Versions taken over, or not", ["result"], registry=registry
+        )
+        self.model_version = Gauge(
+            "covertype_model_version",
+            "The version that answers, 0 for none",
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
+        self.registry_reachable = Gauge(
+            "covertype_registry_reachable",
+            "1 if the last look at the registry succeeded",
+            registry=registry,
+            multiprocess_mode="livemin",
+        )
+        self.logged = Counter(
+            "covertype_prediction_log_rows",
+            "Rows of the prediction log",
+            ["result"],
+            registry=registry,
+        )
+
+    @classmethod
+    def start(cls) -> "Metrics":
+        """Create the metrics of this process, shared with the other workers if there are any.
+
+        Raises
+        ------
+        RuntimeError
+            If another user could write to the folder that the workers share.
+        """
+        _share_with_other_workers()
+        return cls()
+
+    def forget_worker(self) -> None:
+        """Remove the state of this worker from the shared metrics when it ends."""
+        if SHARED_FIGURES in os.environ:
+            mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]
+
+    def render(self) -> bytes:
+        """Return the metrics of all workers in Prometheus' text format."""
+        if SHARED_FIGURES not in os.environ:
+            return generate_latest(self._registry)
+        _forget_dead_workers(Path(os.environ[SHARED_FIGURES]))
+        together = CollectorRegistry()
+        MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+        return generate_latest(together)
+
+
+def _share_with_other_workers() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None and SHARED_FIGURES not in os.environ:
+        os.environ[SHARED_FIGURES] = str(_private_folder(parent.pid))
     if SHARED_FIGURES in os.environ:
-        mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]
+        # prometheus_client chose when it was imported, which was before the variable was set.
+        values.ValueClass = values.get_value_class()  # type: ignore[no-untyped-call]
 
 
-def render() -> bytes:
-    """Return all figures as Prometheus reads them."""
-    if SHARED_FIGURES not in os.environ:
-        return generate_latest(REGISTRY)
-    _forget_the_dead(Path(os.environ[SHARED_FIGURES]))
-    together = CollectorRegistry()
-    MultiProcessCollector(together)  # type: ignore[no-untyped-call]
-    return generate_latest(together)
+def _private_folder(pid: int | None) -> Path:
+    """Return the folder that the workers of a parent process share, made by the first of them."""
+    folder = Path(tempfile.gettempdir()) / f"covertype-metrics-{os.getuid()}-{pid}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    made = folder.lstat()
+    if not stat.S_ISDIR(made.st_mode) or made.st_uid != os.getuid() or made.st_mode & 0o077:
+        raise RuntimeError(f"{folder} is not ours alone: remove it, or set {SHARED_FIGURES}")
+    return folder
 
 
-def _forget_the_dead(folder: Path) -> None:
-    """Take workers that were killed out of the shared figures."""
+def _forget_dead_workers(folder: Path) -> None:
+    """Remove the state of workers that were killed from the shared metrics."""
     for pid in {int(path.stem.rpartition("_")[2]) for path in folder.glob("gauge_live*_*.db")}:
         try:
             os.kill(pid, 0)

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from covertype.rows.codes import WIDTH, Codes, Row
-from inference.telemetry.metrics import LOGGED
+from inference.telemetry.metrics import Metrics
 from inference.telemetry.prediction_files import RECORD, DayIsFull, PredictionFiles
 
 log = logging.getLogger(__name__)
@@ -39,9 +39,10 @@ Block = tuple[str, bytearray]
 class PredictionLog:
     """Collects answers on the event loop, and writes them from a thread."""
 
-    def __init__(self, files: PredictionFiles, seconds: float) -> None:
+    def __init__(self, files: PredictionFiles, seconds: float, metrics: Metrics) -> None:
         self._files = files
         self._seconds = seconds
+        self._logged = metrics.logged
         self._version = ""
         self._buffer = bytearray()
         self._blocks: deque[Block] = deque()
@@ -136,12 +137,12 @@ class PredictionLog:
                 return
             else:
                 self._bytes -= len(block[1])
-                LOGGED.labels("written").inc(_rows(block))
+                self._logged.labels("written").inc(_rows(block))
 
     def _lose(self, block: Block) -> int:
         """Count a block that will not be written; return its rows."""
         self._bytes -= len(block[1])
-        LOGGED.labels("lost").inc(_rows(block))
+        self._logged.labels("lost").inc(_rows(block))
         return _rows(block)
 
 

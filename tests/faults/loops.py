@@ -21,6 +21,7 @@ from inference.follower import watcher
 from inference.follower.watcher import Follower
 from inference.model import cards, forest
 from inference.model.store import CARD_FILE, ModelStore
+from inference.telemetry.metrics import Metrics
 from inference.telemetry.prediction_files import PredictionFiles
 from inference.telemetry.prediction_log import PredictionLog
 from tests.faults.apart import SmallDisk, small_disk
@@ -57,7 +58,7 @@ def the_prediction_log_goes_on(place: Path, trouble: str) -> None:
                 await asyncio.sleep(0.02)
 
     async def answer() -> None:
-        log = PredictionLog(PredictionFiles(datasets, 500), 0.01)
+        log = PredictionLog(PredictionFiles(datasets, 500), 0.01, Metrics())
         running = asyncio.create_task(log.run())
         log.add("1", row, 3, 0.5)
         await reach(1)

@@ -2,13 +2,13 @@
 
 import streamlit as st
 
+from covertype.answers import ModelAnswer
 from covertype_ui import texts
 from covertype_ui.contract_words import rule
 from covertype_ui.history import HistoryAway, VersionRecord, read_history
 from covertype_ui.inference import (
     PROBLEMS,
     InferenceClient,
-    Model,
     NoModel,
     Refused,
     ServiceAway,
@@ -30,13 +30,13 @@ def inference() -> InferenceClient:
     return InferenceClient(settings().inference_url, settings().inference_timeout_seconds)
 
 
-def model_in_production() -> Model | ServiceProblem:
+def model_in_production() -> ModelAnswer | ServiceProblem:
     """Return the model that answers now, or why none is known."""
     return _model(settings().inference_url)
 
 
 @st.cache_data(ttl=REMEMBERED_SECONDS, show_spinner=False)
-def _model(url: str) -> Model | ServiceProblem:
+def _model(url: str) -> ModelAnswer | ServiceProblem:
     try:
         return InferenceClient(url, _IN_PASSING_SECONDS).model()
     except PROBLEMS as problem:

@@ -1,17 +1,17 @@
-"""Where the services are, for the app and for the people who follow its links."""
+"""Settings of the app: where the services are, for itself and for the links that people follow."""
 
 from functools import cache
 from typing import Annotated
 
 from pydantic import Field
 
-from covertype.settings import Settings
+from covertype.settings import DatasetsSettings, RegistrySettings
 
 
-class UiSettings(Settings):
-    """The shared settings and the app's own.
+class UiSettings(DatasetsSettings, RegistrySettings):
+    """Read from the environment, by the field's name in capitals.
 
-    `*_public_url` are the addresses that a person's browser reaches; the others are the app's.
+    The `*_public_url` are addresses that a browser can reach; the app itself uses the others.
     """
 
     inference_url: str = "http://127.0.0.1:8000"

@@ -1,6 +1,5 @@
 """Answers to one observation, and to many."""
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 from fastapi import APIRouter, Request, Response
@@ -11,15 +10,13 @@ from inference.api.answers import answer_one, batch_answer
 from inference.api.batches import BatchResponse
 from inference.api.bodies import LONGEST_VALUE
 from inference.api.documentation import BATCH, PREDICT
-from inference.api.http import CSV, JSON, BareRoute, is_csv, json_response
+from inference.api.http import CSV, JSON, BareRoute, answer_response, encode, is_csv, json_response
 from inference.api.requests import read_many, read_one
 from inference.api.service import service_of
 from inference.api.tables import read_csv, write_csv
 from inference.model.serving import ServedModel
 
 router = APIRouter(tags=["predictions"], route_class=BareRoute)
-
-_encode = msgspec.json.Encoder().encode
 
 
 @router.post("/predict", **PREDICT)
@@ -32,7 +29,7 @@ async def predict(request: Request) -> Response:
         row = read_one(upload.content)
     answer = answer_one(model, row)
     service.note(model.card.version, row, answer.prediction[0], answer.probabilities[answer.label])
-    return Response(_encode(answer), media_type=JSON)
+    return answer_response(answer)
 
 
 @router.post("/predict/batch", **BATCH)
@@ -51,4 +48,4 @@ def _as_csv(model: ServedModel, _: Codes, probabilities: npt.NDArray[np.float64]
 
 
 def _as_json(model: ServedModel, codes: Codes, probabilities: npt.NDArray[np.float64]) -> Response:
-    return json_response(_encode(batch_answer(model, codes, probabilities)))
+    return json_response(encode(batch_answer(model, codes, probabilities)))

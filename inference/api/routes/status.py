@@ -1,68 +1,70 @@
-"""How it is: alive, ready, which model, figures."""
-
-from typing import Annotated, Any
+"""The state of the service: alive, ready, the model, and metrics."""
 
 import msgspec
-from fastapi import APIRouter, Depends, Response
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, Request, Response
 
+from covertype.answers import (
+    HealthAnswer,
+    ModelAnswer,
+    NotReadyAnswer,
+    ReadyAnswer,
+    RegistryState,
+    RootAnswer,
+)
+from inference.api.documentation import HEALTH, MODEL, READY, ROOT
 from inference.api.errors import NoModel
-from inference.api.service import Service, service_of
-from inference.telemetry.metrics import render
+from inference.api.http import BareRoute, answer_response
+from inference.api.service import service_of
 
-router = APIRouter(tags=["status"])
-
-CurrentService = Annotated[Service, Depends(service_of)]
+router = APIRouter(tags=["status"], route_class=BareRoute)
 
 
-@router.get("/")
-async def root() -> dict[str, str]:
-    """Say that the service runs."""
-    return {"message": "API de inferencia en ejecución"}
+@router.get("/", responses=ROOT)
+async def root(request: Request) -> Response:
+    """Report that the service runs."""
+    return answer_response(RootAnswer("API de inferencia en ejecución"))
 
 
-@router.get("/health")
-async def health(service: CurrentService) -> dict[str, Any]:
-    """Say that the process is alive, what answers, and what the last look at the registry gave."""
-    serving = service.serving
+@router.get("/health", responses=HEALTH)
+async def health(request: Request) -> Response:
+    """Report that the process is alive, which version answers, and the state of the registry."""
+    serving = service_of(request).serving
     report = serving.store.read_report()
     version = serving.model.card.version if serving.model else None
     fine = serving.failure is None and (
         report is None or (report.reachable and report.production == version)
     )
-    return {
-        "status": "ok" if fine else "degraded",
-        "model_version": version,
-        "failure": serving.failure,
-        "registry": msgspec.to_builtins(report) if report else None,
-    }
+    registry = (
+        msgspec.convert(report, RegistryState, from_attributes=True) if report is not None else None
+    )
+    return answer_response(
+        HealthAnswer("ok" if fine else "degraded", version, serving.failure, registry)
+    )
 
 
-@router.get("/ready", responses={503: {"description": "No model is in Production yet"}})
-async def ready(service: CurrentService) -> Response:
-    """Say whether there is a model to answer with, and how it stands with the registry."""
-    serving = service.serving
+@router.get("/ready", responses=READY)
+async def ready(request: Request) -> Response:
+    """Report whether a model is loaded, and the state of the registry."""
+    serving = service_of(request).serving
     report = serving.store.read_report()
     registry = report.message if report else "not looked at yet"
     if serving.model is None:
         detail = str(NoModel(serving.failure))
-        return JSONResponse(
-            {"ready": False, "detail": detail, "registry": registry}, status_code=503
-        )
-    version = serving.model.card.version
-    return JSONResponse({"ready": True, "model_version": version, "registry": registry})
+        return answer_response(NotReadyAnswer(False, detail, registry), 503)
+    return answer_response(ReadyAnswer(True, serving.model.card.version, registry))
 
 
-@router.get("/model", responses={503: {"description": "No model is in Production yet"}})
-async def model(service: CurrentService) -> dict[str, Any]:
+@router.get("/model", responses=MODEL)
+async def model(request: Request) -> Response:
     """Describe the version that answers: since when, its scores, what it was trained on."""
-    current = service.model
-    facts: dict[str, Any] = msgspec.to_builtins(current.card)
-    del facts["golden_rows"], facts["golden_probabilities"]
-    return facts | {"loaded_at": current.loaded_at}
+    served = service_of(request).model
+    facts = msgspec.structs.asdict(served.card) | {"loaded_at": served.loaded_at}
+    return answer_response(msgspec.convert(facts, ModelAnswer))
 
 
 @router.get("/metrics", response_class=Response)
-async def metrics() -> Response:
-    """Give the figures of all workers as Prometheus reads them."""
-    return Response(render(), media_type="text/plain; version=0.0.4; charset=utf-8")
+async def metrics(request: Request) -> Response:
+    """Return the metrics of all workers in Prometheus' text format."""
+    return Response(
+        service_of(request).metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8"
+    )

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 import schemathesis
 from fastapi.testclient import TestClient
@@ -15,6 +16,9 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+
+from covertype import answers
+from covertype.contract import CLASSES
 
 CHECKS = [
     not_a_server_error,
@@ -36,6 +40,45 @@ def documented(client: TestClient) -> Any:
 
 def test_every_route_is_asked(documented: Any) -> None:
     assert set(documented) == {*GET, *POST}
+
+
+def test_every_json_answer_is_documented_by_the_struct_that_it_is_made_of(
+    client: TestClient,
+) -> None:
+    document = client.get("/openapi.json").json()
+    schemas = document["components"]["schemas"]
+    documented = {
+        content["application/json"]["schema"]["$ref"].rpartition("/")[2]
+        for path in document["paths"].values()
+        for operation in path.values()
+        for response in operation["responses"].values()
+        if "application/json" in (content := response.get("content", {}))
+    }
+    assert documented == {
+        "BatchAnswer",
+        "ErrorAnswer",
+        "HealthAnswer",
+        "InvalidAnswer",
+        "ModelAnswer",
+        "NotReadyAnswer",
+        "PredictionAnswer",
+        "ReadyAnswer",
+        "RootAnswer",
+        "ScoringAnswer",
+    }
+    for name in documented:
+        fields = msgspec.structs.fields(getattr(answers, name))
+        assert list(schemas[name]["properties"]) == [field.encode_name for field in fields]
+        assert schemas[name]["required"] == list(schemas[name]["properties"])
+
+
+def test_the_documentation_of_an_answer_lists_labels_and_bounds(client: TestClient) -> None:
+    schemas = client.get("/openapi.json").json()["components"]["schemas"]
+    properties = schemas["PredictionAnswer"]["properties"]
+    assert properties["label"]["enum"] == list(CLASSES)
+    assert properties["probabilities"]["required"] == list(CLASSES)
+    assert (properties["prediction"]["minItems"], properties["prediction"]["maxItems"]) == (1, 1)
+    assert schemas["BatchAnswer"]["properties"]["label"]["items"]["enum"] == list(CLASSES)
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from inference.follower import watcher as follower
 from inference.follower.watcher import Follower
 from inference.model.serving import Serving
 from inference.model.store import ModelStore
+from inference.telemetry.metrics import Metrics
 from tests.conftest import ROOT
 from tests.inference.conftest import Keep
 
@@ -200,7 +201,7 @@ def test_a_forest_that_a_former_release_kept_is_flattened_without_registry_and_t
     loaded_pipelines: list[Path],
 ) -> None:
     folder = kept_by_a_former_release(store, forest, keep)
-    serving = Serving(store)
+    serving = Serving(store, Metrics())
     serving.look()
     assert serving.model is None
     assert serving.failure == "version 7, which a former release kept, is being flattened"

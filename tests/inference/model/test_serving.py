@@ -8,6 +8,7 @@ import pytest
 from inference.model import serving
 from inference.model.serving import Serving
 from inference.model.store import ModelStore
+from inference.telemetry.metrics import Metrics
 
 
 @pytest.mark.parametrize("error", [OSError("the disk is away"), MemoryError()])
@@ -21,7 +22,7 @@ def test_a_look_that_fails_is_followed_by_another(
         raise error
 
     async def watched() -> None:
-        watching = asyncio.create_task(Serving(ModelStore(tmp_path)).watch())
+        watching = asyncio.create_task(Serving(ModelStore(tmp_path), Metrics()).watch())
         await asyncio.sleep(0.5)
         assert not watching.done()
         watching.cancel()

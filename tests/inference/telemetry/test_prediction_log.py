@@ -17,21 +17,23 @@ from covertype.contract import CLASSES, FEATURE_NAMES
 from covertype.data import Datasets
 from covertype.rows.codes import to_codes, to_row
 from inference.telemetry import prediction_files, prediction_log
-from inference.telemetry.metrics import LOGGED
+from inference.telemetry.metrics import Metrics
 from inference.telemetry.prediction_files import RECORD, PredictionFiles
 from inference.telemetry.prediction_log import PredictionLog
 
 Use = Callable[[PredictionLog], None]
 
+METRICS = Metrics()
+
 
 def lost() -> float:
-    return float(LOGGED.labels("lost")._value.get())
+    return float(METRICS.logged.labels("lost")._value.get())
 
 
 async def used(
     datasets: Datasets, *uses: Use, seconds: float = 3600, most_mb_a_day: int = 500
 ) -> PredictionLog:
-    log = PredictionLog(PredictionFiles(datasets, most_mb_a_day), seconds)
+    log = PredictionLog(PredictionFiles(datasets, most_mb_a_day), seconds, METRICS)
     running = asyncio.create_task(log.run())
     for use in uses:
         use(log)
@@ -126,7 +128,7 @@ def test_answers_given_while_a_stop_meets_a_write_are_written(
     datasets: Datasets, rows: list[list[object]], slow: Slow
 ) -> None:
     async def stopped_in_a_write() -> None:
-        log = PredictionLog(PredictionFiles(datasets, 500), 0.01)
+        log = PredictionLog(PredictionFiles(datasets, 500), 0.01, METRICS)
         running = asyncio.create_task(log.run())
         log.add("1", to_row(rows[0]), 3, 0.5)
         await asyncio.to_thread(slow.writing.wait, 10)
@@ -210,7 +212,7 @@ def test_answers_that_can_never_be_written_are_lost_alone(
 def test_what_waits_is_bounded_where_it_comes_in_and_the_oldest_is_lost(
     datasets: Datasets, rows: list[list[object]], small_blocks: None
 ) -> None:
-    log = PredictionLog(PredictionFiles(datasets, 500), 3600)
+    log = PredictionLog(PredictionFiles(datasets, 500), 3600, METRICS)
     before = lost()
     for number in range(55):
         log.add("1", to_row(rows[0]), number % 7, 0.5)
@@ -232,7 +234,7 @@ def test_what_a_write_holds_counts_as_waiting(
     datasets: Datasets, rows: list[list[object]], small_blocks: None, slow: Slow
 ) -> None:
     async def filled_in_a_write() -> None:
-        log = PredictionLog(PredictionFiles(datasets, 500), 0.01)
+        log = PredictionLog(PredictionFiles(datasets, 500), 0.01, METRICS)
         running = asyncio.create_task(log.run())
         for _ in range(10):
             log.add("1", to_row(rows[0]), 3, 0.5)
@@ -305,7 +307,7 @@ def test_a_day_s_files_have_a_limit_and_the_next_day_goes_on(
     before = lost()
 
     async def two_days() -> None:
-        log = PredictionLog(files, 0.01)
+        log = PredictionLog(files, 0.01, METRICS)
         running = asyncio.create_task(log.run())
         for day in range(2):
             monkeypatch.setattr(Clock, "days", day)

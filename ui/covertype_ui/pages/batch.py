@@ -6,12 +6,13 @@ from pathlib import PurePath
 
 import streamlit as st
 
+from covertype.answers import ModelAnswer
 from covertype.contract import CLASSES, COLUMNS, FEATURES
 from covertype_ui import charts, texts
 from covertype_ui.batch_run import ADDED_COLUMNS, BatchRun
 from covertype_ui.contract_words import description, rule
 from covertype_ui.examples import TYPICAL
-from covertype_ui.inference import PROBLEMS, Model, ServiceProblem
+from covertype_ui.inference import PROBLEMS, ServiceProblem
 from covertype_ui.language import number, percent, say
 from covertype_ui.room import NoRoom, room
 from covertype_ui.rows import (
@@ -200,7 +201,7 @@ def _predict(run: BatchRun) -> None:
         explain(stopped)
         if done:
             st.write(say(texts.BATCH_STOPPED, done=number(done), all=number(total)))
-    elif not isinstance(model := model_in_production(), Model):
+    elif not isinstance(model := model_in_production(), ModelAnswer):
         explain(model)
 
 

@@ -2,9 +2,9 @@
 
 import streamlit as st
 
+from covertype.answers import ModelAnswer
 from covertype_ui import charts, links, texts
 from covertype_ui.history import HistoryAway, VersionRecord
-from covertype_ui.inference import Model
 from covertype_ui.language import decimal, moment, percent, say
 from covertype_ui.promotion_words import verdict_reason
 from covertype_ui.services import explain, model_in_production, version_history
@@ -19,7 +19,7 @@ def page() -> None:
     """Draw the page."""
     st.write(say(texts.MODEL_INTRODUCTION))
     model = model_in_production()
-    if isinstance(model, Model):
+    if isinstance(model, ModelAnswer):
         _describe(model)
     else:
         explain(model)
@@ -33,11 +33,11 @@ def page() -> None:
         st.info(say(texts.HISTORY_EMPTY, airflow=links.airflow()), icon=":material/hourglass_top:")
 
 
-def _describe(model: Model) -> None:
+def _describe(model: ModelAnswer) -> None:
     with st.container(horizontal=True, key="figures"):
         _figure(texts.VERSION, model.version)
-        if model.since is not None:
-            _figure(texts.IN_PRODUCTION_SINCE, moment(model.since))
+        if model.in_production_since is not None:
+            _figure(texts.IN_PRODUCTION_SINCE, moment(model.in_production_since))
         for metric, name, about, write in (
             ("accuracy", texts.ACCURACY, texts.ACCURACY_HELP, percent),
             ("f1_macro", texts.F1_MACRO, texts.F1_MACRO_HELP, decimal),
@@ -54,10 +54,10 @@ def _describe(model: Model) -> None:
             experiment = links.mlflow_experiment(model.experiment_id)
             st.link_button(say(texts.SEE_EXPERIMENT), experiment, icon=_OUT)
     left, right = st.columns(2, gap="large")
-    if model.confusion is not None:
+    if model.confusion_matrix is not None:
         with left:
             st.subheader(say(texts.CONFUSION), help=say(texts.CONFUSION_HELP))
-            charts.draw(charts.confusion(model.confusion))
+            charts.draw(charts.confusion(model.confusion_matrix))
     if model.importances:
         with right:
             largest = sorted(model.importances.items(), key=lambda item: -item[1])

@@ -1,17 +1,19 @@
 """The form of the twelve inputs, and the answer."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 
 import streamlit as st
 
+from covertype.answers import ModelAnswer, PredictionAnswer
 from covertype.contract import CLASSES, FEATURES, QUANTITIES, Category, Quantity
 from covertype.rows.observations import InvalidRow, parse_observation
 from covertype_ui import charts, texts
 from covertype_ui.contract_words import choice, class_name, description, label
 from covertype_ui.examples import TYPICAL
 from covertype_ui.guard import guard
-from covertype_ui.inference import PROBLEMS, Model, Prediction, Refused, ServiceProblem
+from covertype_ui.inference import PROBLEMS, Refused, ServiceProblem
 from covertype_ui.language import number, percent, say
 from covertype_ui.services import explain, inference, model_in_production
 
@@ -30,15 +32,15 @@ class _Answer:
     """What was asked last, and what came back."""
 
     values: _Values
-    outcome: Prediction | ServiceProblem
+    outcome: PredictionAnswer | ServiceProblem
 
 
 def page() -> None:
     """Draw the page."""
     st.write(say(texts.PREDICTION_INTRODUCTION))
     model = model_in_production()
-    if isinstance(model, Model):
-        st.session_state[_RANGES] = model.ranges
+    if isinstance(model, ModelAnswer):
+        st.session_state[_RANGES] = model.training_ranges
     form, answer = st.columns([3, 2], gap="large")
     with form:
         values = _form(st.session_state.get(_RANGES, {}))
@@ -56,7 +58,7 @@ def _answer(values: _Values) -> None:
         _show(st.session_state.get(_ANSWER), values, model_in_production())
 
 
-def _form(ranges: dict[str, tuple[float, float]]) -> _Values:
+def _form(ranges: Mapping[str, Sequence[float]]) -> _Values:
     if _EXAMPLE not in st.session_state:
         st.session_state[_EXAMPLE] = _FIRST_EXAMPLE
         _fill()
@@ -87,7 +89,7 @@ def _fill() -> None:
             st.session_state[feature.name] = value
 
 
-def _quantity(quantity: Quantity, seen: tuple[float, float] | None) -> int | None:
+def _quantity(quantity: Quantity, seen: Sequence[float] | None) -> int | None:
     value = st.number_input(
         label(quantity),
         quantity.minimum,
@@ -133,22 +135,22 @@ def _ask(values: _Values) -> _Answer:
         return _Answer(values, problem)
 
 
-def _show(answer: _Answer | None, values: _Values, model: Model | ServiceProblem) -> None:
+def _show(answer: _Answer | None, values: _Values, model: ModelAnswer | ServiceProblem) -> None:
     if answer is None:
-        if isinstance(model, Model):
+        if isinstance(model, ModelAnswer):
             st.info(say(texts.ANSWER_EMPTY), icon=":material/arrow_back:")
         else:
             explain(model)
         return
-    if not isinstance(answer.outcome, Prediction):
+    if not isinstance(answer.outcome, PredictionAnswer):
         explain(answer.outcome)
         return
     prediction = answer.outcome
     if answer.values != values:
         st.info(say(texts.ANSWER_STALE), icon=":material/refresh:")
-    elif isinstance(model, Model) and model.version != prediction.version:
+    elif isinstance(model, ModelAnswer) and model.version != prediction.model_version:
         st.info(
-            say(texts.ANSWER_EXPIRED, version=prediction.version, current=model.version),
+            say(texts.ANSWER_EXPIRED, version=prediction.model_version, current=model.version),
             icon=":material/update:",
         )
     st.metric(
@@ -159,12 +161,12 @@ def _show(answer: _Answer | None, values: _Values, model: Model | ServiceProblem
         delta_arrow="off",
     )
     charts.draw(charts.probabilities(prediction.probabilities))
-    if isinstance(model, Model):
-        _warn(answer.values, model.ranges)
-    st.caption(say(texts.ANSWERED_BY, version=prediction.version))
+    if isinstance(model, ModelAnswer):
+        _warn(answer.values, model.training_ranges)
+    st.caption(say(texts.ANSWERED_BY, version=prediction.model_version))
 
 
-def _warn(values: _Values, ranges: dict[str, tuple[float, float]]) -> None:
+def _warn(values: _Values, ranges: Mapping[str, Sequence[float]]) -> None:
     for feature, value in zip(QUANTITIES, values, strict=False):
         low, high = ranges.get(feature.name, (-inf, inf))
         if value is not None and not low <= float(value) <= high:

@@ -1,0 +1,154 @@
+"""The answers of the inference service: it encodes these structs, and its clients decode them.
+
+The OpenAPI schemas are generated from them. A client ignores fields that it does not know. A field
+with a default may be missing in an answer of an older service; this service always sends it.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from covertype.contract import CLASSES
+
+
+def _by_class(schema: dict[str, Any]) -> Meta:
+    properties = dict.fromkeys(CLASSES, schema)
+    return Meta(extra_json_schema={"properties": properties, "required": list(CLASSES)})
+
+
+# The schema names the classes. A client still reads the label of a class that it does not know.
+_Label = Annotated[str, Meta(extra_json_schema={"enum": list(CLASSES)})]
+_Class = Annotated[int, Meta(ge=0, le=len(CLASSES) - 1)]
+_NUMBER: dict[str, Any] = {"type": "number"}
+
+
+class PredictionAnswer(Struct, frozen=True):
+    """The class of one observation; `prediction` is a list of one, as earlier clients read it."""
+
+    prediction: Annotated[list[_Class], Meta(min_length=1, max_length=1)]
+    label: _Label
+    probabilities: Annotated[dict[str, float], _by_class(_NUMBER)]
+    model_version: str
+    warnings: list[str] = []
+
+
+class BatchAnswer(Struct, frozen=True):
+    """The classes of many observations: every list has one value for each, in their order."""
+
+    prediction: list[_Class]
+    label: list[_Label]
+    probabilities: Annotated[dict[str, list[float]], _by_class({"type": "array", "items": _NUMBER})]
+    model_version: str
+    warnings: list[str] = []
+
+
+class ScoringAnswer(Struct, frozen=True):
+    """The classes of many observations, as MLflow's scoring protocol returns them."""
+
+    predictions: list[_Class]
+
+
+class RootAnswer(Struct, frozen=True):
+    """The service runs."""
+
+    message: str
+
+
+class RefusedVersion(Struct, frozen=True):
+    """A version in Production that the service does not serve, and why."""
+
+    version: str
+    reason: str
+    at: str
+
+
+class RegistryState(Struct, frozen=True, kw_only=True):
+    """The result of the last check of the registry; it expires `good_for` seconds later.
+
+    `checked_at` is a date and time in UTC, `looked_at` the machine's monotonic clock in seconds.
+    """
+
+    reachable: bool
+    message: str
+    checked_at: str
+    looked_at: float
+    good_for: float
+    production: str | None = None
+    refused: RefusedVersion | None = None
+
+
+class HealthAnswer(Struct, frozen=True):
+    """The process is alive; `degraded` if it does not serve the version in Production."""
+
+    status: Literal["ok", "degraded"]
+    model_version: str | None
+    failure: str | None
+    registry: RegistryState | None
+
+
+class ReadyAnswer(Struct, frozen=True):
+    """A model is loaded; `registry` is the result of the last check of the registry."""
+
+    ready: Literal[True]
+    model_version: str
+    registry: str
+
+
+class NotReadyAnswer(Struct, frozen=True):
+    """No model is loaded, and why."""
+
+    ready: Literal[False]
+    detail: str
+    registry: str
+
+
+class ModelAnswer(Struct, frozen=True, kw_only=True):
+    """The version that answers: its scores in training, and what it was trained on.
+
+    `training_ranges` holds the lowest and highest value of each quantity, `confusion_matrix` the
+    counts by true class (rows) and predicted class (columns), `importances` the weights of the
+    encoded columns.
+    """
+
+    name: str
+    version: str
+    stage: str = "Production"
+    since: Annotated[str, Meta(extra_json_schema={"format": "date-time"})] | None = None
+    run_id: str | None = None
+    experiment_id: str | None = None
+    metrics: dict[str, float] = {}
+    parameters: dict[str, str] = {}
+    training_ranges: dict[str, Annotated[list[float], Meta(min_length=2, max_length=2)]] = {}
+    confusion_matrix: list[list[int]] | None = None
+    importances: dict[str, float] | None = None
+    loaded_at: Annotated[str, Meta(extra_json_schema={"format": "date-time"})] | None = None
+
+    def __post_init__(self) -> None:
+        # A decoder reports a ValueError as an invalid answer.
+        _ = self.in_production_since
+
+    @property
+    def in_production_since(self) -> datetime | None:
+        """The time when the version became Production."""
+        return datetime.fromisoformat(self.since) if self.since else None
+
+
+class ErrorAnswer(Struct, frozen=True):
+    """Why the request has no answer."""
+
+    detail: str
+
+
+class InvalidValue(Struct, frozen=True):
+    """One invalid value: where it is in the body, and what is allowed."""
+
+    loc: list[str | int]
+    msg: str
+    type: str = "value_error"
+
+
+class InvalidAnswer(Struct, frozen=True):
+    """The invalid values of a request."""
+
+    detail: list[InvalidValue]
