@@ -24,7 +24,7 @@ class Datasets:
 
     root: Path
 
-    # Raw: what the data API answered, one file a group and collection.
+    # Raw: the answers of the data API, one file for each group and collection.
 
     @property
     def raw(self) -> RawFiles:
@@ -32,15 +32,15 @@ class Datasets:
         return RawFiles(self.root, Arrivals(self.root / "arrivals.txt", former))
 
     def find_raw(self, group: int, collected: datetime) -> str | None:
-        """Return the name of the group's file of that collection, if it is there."""
+        """Return the name of the group's file of a collection, if it exists."""
         return self.raw.find(group, collected)
 
     def write_raw(
         self, group: int, batch: int, collected: datetime, rows: Sequence[Sequence[str]]
     ) -> str:
-        """Write a group's rows as they came, without a header; return the file's name.
+        """Write a group's rows unchanged, without a header; return the file's name.
 
-        A file of that name that is there already is kept as it is.
+        An existing file of that name is kept.
         """
         return self.raw.write(group, batch, collected, rows)
 
@@ -79,11 +79,11 @@ class Datasets:
         return self.processed.read()
 
     def unread_names(self) -> list[str]:
-        """Return the raw files that the processed rows don't hold yet, in order of arrival."""
+        """Return the raw files that are not in the processed rows yet, in order of arrival."""
         return self.unread(self.processed)[0]
 
     def unread(self, processed: Processed, limit: int | None = None) -> tuple[list[str], Record]:
-        """Return the raw files unread, `limit` at most, and the record of having read them."""
+        """Return at most `limit` unread raw files, and the record to store after reading them."""
         record = processed.record()
         if record is None:
             record = self.raw.arrivals.record_of_former_release()
@@ -105,7 +105,7 @@ class Datasets:
                 raise ValueError(f"The next unread files are {names}, not {list(sources)}")
             self.processed.replace(from_frame(frame), record)
 
-    # Rejected: what broke the contract, one file a source that had any.
+    # Rejected: invalid rows, one file for each source that has any.
 
     def write_rejected(self, source: str, rows: Sequence[RejectedRow]) -> None:
         """Write the rejected rows of a raw file."""
@@ -118,7 +118,7 @@ class Datasets:
     # Training: snapshots, so that every candidate of a search sees the same rows.
 
     def take_snapshot(self) -> Snapshot:
-        """Keep the processed rows of this moment under a name made from their content."""
+        """Copy the current processed rows to a file named by their content."""
         path, count, digest = snapshots.take(self.root / "training", self.processed_parquet)
         return Snapshot(self._name(path), count, digest)
 
@@ -135,7 +135,7 @@ class Datasets:
         """Return the rows of a snapshot."""
         return pd.read_parquet(self.root / name)
 
-    # Predictions: what was asked of the inference service, and what it answered.
+    # Predictions: the requests and answers of the inference service.
 
     def predictions_file(self, day: date, name: str) -> Path:
         """Return the path of one writer's Parquet file of answered predictions."""

@@ -1,6 +1,6 @@
-"""Rejected rows: what broke the contract, one file a source that had any.
+"""Rejected rows: one file for each raw file that has invalid rows.
 
-A file has a line for each rule that a row breaks: source, line, text, rule, feature, value.
+A file has a line for each broken rule: source, line, text, rule, feature, value.
 """
 
 import re
@@ -30,7 +30,7 @@ _FORMER_CELLS = re.compile(rf"a row must have {len(COLUMNS)} columns, got (\d+)"
 
 @dataclass(frozen=True)
 class RejectedRow:
-    """A row of a raw file that breaks the contract: its line from 1, its text, and why."""
+    """An invalid row of a raw file: its line from 1, its text, and the broken rules."""
 
     line: int
     text: str
@@ -43,7 +43,7 @@ def write(folder: Path, source: str, rows: Sequence[RejectedRow]) -> None:
     if not rows:
         path.unlink(missing_ok=True)
         return
-    # Texts and values are a stranger's, and people open these files in spreadsheets.
+    # Texts and values are not trusted, and people open these files in spreadsheets.
     lines = [
         (source, row.line, inert(row.text), broken.rule, broken.feature, inert(broken.value))
         for row in rows
@@ -72,7 +72,7 @@ def _read(file: Path) -> Iterator[tuple[str, int, str, list[Violation]]]:
 
 
 def _of_former_release(reason: str) -> list[Violation]:
-    """Return the facts of a sentence, as which a former release stored them."""
+    """Parse the sentence in which a former release stored the violations."""
     if cells := _FORMER_CELLS.fullmatch(reason):
         return [Violation(CELLS, value=cells[1])]
     return [

@@ -1,5 +1,5 @@
 """What a valid row is: one rule for an observation, and its readers for values, JSON and CSV.
 
-`observations` decides, and words nothing: it gives violations as facts. Every other reader accepts
-quickly what is right at first sight, and leaves the rest to it.
+`observations` decides, and reports violations as facts. The other readers accept the usual forms
+of a valid row quickly, and leave all other rows to it.
 """

@@ -19,7 +19,7 @@ NO_ROWS: Codes = np.empty((0, len(COLUMNS)), np.int16)
 
 def from_frame(frame: pd.DataFrame) -> Codes:
     """Return the codes of a frame with the columns of `SCHEMA`; raises as `from_table` does."""
-    # In one thread: where memory is short, Python waits for ever for one that could not begin.
+    # In one thread: when memory is short, Python waits for ever for a thread that could not start.
     return from_table(pa.Table.from_pandas(frame, preserve_index=False, nthreads=1))
 
 

@@ -1,4 +1,4 @@
-"""Rows as whole numbers, categories as indexes: what models are asked with and datasets compare.
+"""Rows as whole numbers, with categories as indexes: for models, and to compare rows.
 
 Every number of the contract fits in 16 bits, so that an observation is 24 bytes.
 """
@@ -25,7 +25,7 @@ WIDTH = len(FEATURE_NAMES)
 
 _MEASURED = len(QUANTITIES)
 
-# By name and by index, as clients may send either; 3.0 finds what 3 does.
+# By name and by index, as clients may send either; 3.0 finds the same entry as 3.
 _INDEXES: tuple[dict[Any, int], ...] = tuple(
     {key: index for index, value in enumerate(category.values) for key in (value, index)}
     for category in CATEGORIES
@@ -65,7 +65,7 @@ def distinct(codes: Codes) -> Codes:
     if not len(codes):
         return codes
     numbers = _keys(codes).dictionary_encode().indices.to_numpy()
-    # Numbers are given in the order of first appearance: a new row has the highest so far.
+    # Rows are numbered in order of first appearance, so a new row has the highest number so far.
     highest = np.maximum.accumulate(numbers)
     return codes[np.concatenate(([True], highest[1:] > highest[:-1]))]
 
@@ -80,7 +80,7 @@ def find(rows: Codes, wanted: Codes) -> npt.NDArray[np.intp]:
 
 
 def rechunk(parts: Iterable[Codes], size: int) -> Iterator[Codes]:
-    """Yield the rows of `parts`, `size` at a time, the last ones as many as are left."""
+    """Yield the rows of `parts` in chunks of `size`; the last chunk may be smaller."""
     kept: Codes | None = None
     for part in parts:
         kept = part if kept is None or not len(kept) else np.concatenate((kept, part))
@@ -92,7 +92,7 @@ def rechunk(parts: Iterable[Codes], size: int) -> Iterator[Codes]:
 
 
 def _keys(codes: Codes) -> Any:
-    """Return the bytes of each row as an Arrow array; equal rows alone have equal bytes."""
+    """Return the bytes of each row as an Arrow array; they are equal for equal rows only."""
     import pyarrow as pa
 
     packed = np.ascontiguousarray(codes)

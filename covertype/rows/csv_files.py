@@ -51,7 +51,7 @@ class InvalidHeader(ValueError):
 
 @dataclass(frozen=True)
 class Layout:
-    """What the columns of a file are.
+    """The columns of a file.
 
     Parameters
     ----------
@@ -114,14 +114,14 @@ class Layout:
         return parse_labelled(values) if self.labelled else parse_row(values)
 
     def read_fast(self, lines: Lines, skipped: int = 0) -> Codes | None:
-        """Read many lines that are right at first sight; None if one of them is not.
+        """Read many lines quickly; None if one of them is invalid or not in a usual form.
 
         Parameters
         ----------
         lines : bytes-like
             Whole lines, in UTF-8.
         skipped : int
-            How many of the first ones hold no row.
+            Number of first lines to skip.
         """
         lines = bytes(lines)
         if _has_hexadecimals(lines):
@@ -168,12 +168,12 @@ class Layout:
 
 
 def _has_hexadecimals(lines: bytes) -> bool:
-    """Tell if there may be numbers such as 0x10, which Arrow reads too."""
+    """Return whether there may be numbers such as 0x10, which Arrow accepts."""
     return any(letter in lines and b"0" + letter in lines for letter in (b"x", b"X"))
 
 
 def _fractions_are_zero(lines: bytes) -> bool:
-    """Tell if every number is written as 7 or 7.0: a float may round others to whole numbers."""
+    """Return whether all numbers are written as 7 or 7.0; floats may round others to integers."""
     characters = np.frombuffer(lines + b"\n\n", np.uint8)
     points = np.flatnonzero(characters == ord("."))
     exponents = np.flatnonzero((characters | 0x20) == ord("e"))
@@ -185,5 +185,5 @@ def _fractions_are_zero(lines: bytes) -> bool:
 
 
 def separator_of(line: str) -> str:
-    """Return what separates the cells of a line: commas, semicolons or tabs."""
+    """Return the separator of a line: a comma, a semicolon or a tab."""
     return max(_SEPARATORS, key=line.count)

@@ -1,6 +1,6 @@
-"""Observations as JSON, read by compiled code that is made from the contract.
+"""Reads observations from JSON with compiled decoders, which are made from the contract.
 
-It accepts a part of what `covertype.rows.observations` accepts: lists of values.
+They accept a part of what `covertype.rows.observations` accepts: lists of values.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ _UNREAD = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 
 
 def decode_one(body: bytes | bytearray) -> Row | None:
-    """Read `{"features": [values]}`; None if it is not right at first sight."""
+    """Read `{"features": [values]}`; None if the decoder does not accept it."""
     try:
         return to_row(_decode_one(body).features)
     except _UNREAD:
@@ -37,7 +37,7 @@ def decode_one(body: bytes | bytearray) -> Row | None:
 
 
 def decode_many(content: bytes) -> Codes | None:
-    """Read a list of lists of values; None if it is not right at first sight."""
+    """Read a list of lists of values; None if the decoder does not accept it."""
     try:
         return to_codes(_decode_many(content))
     except _UNREAD:

@@ -1,4 +1,4 @@
-"""What is wrong with a row, as facts, and the sentence that says it in English."""
+"""The rules that a row breaks, as facts, and their description in English."""
 
 import json
 from typing import Any, NamedTuple
@@ -36,7 +36,7 @@ class Violation(NamedTuple):
 
 
 def shown(value: Any) -> str:
-    """Return a value as JSON, shortened, as violations hold it; "" is nothing at all."""
+    """Return a value as a violation stores it: as JSON, shortened; an empty text stays empty."""
     if value == "":
         return ""
     text = json.dumps(value, ensure_ascii=False, default=str)
@@ -44,13 +44,13 @@ def shown(value: Any) -> str:
 
 
 def describe(violation: Violation, columns: int = len(COLUMNS)) -> str:
-    """Say in English what is wrong and what is allowed.
+    """Describe in English what is wrong and what is allowed.
 
     Parameters
     ----------
     violation : Violation
     columns : int
-        How many columns the row's file has.
+        Number of columns in the row's file.
     """
     rule, feature, value = violation
     match rule:

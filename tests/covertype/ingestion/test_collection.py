@@ -12,7 +12,7 @@ import pytest
 from covertype.data import Datasets
 from covertype.ingestion import collection
 from covertype.ingestion.collection import (
-    DataApiRefused,
+    DataApiRejected,
     DataApiUnavailable,
     NothingToCollect,
     collect,
@@ -114,7 +114,7 @@ def test_empty_data_is_nothing_to_collect(server: Server, datasets: Datasets) ->
 
 def test_a_refused_group_is_not_worth_another_try(server: Server, datasets: Datasets) -> None:
     server.answers[11] = (422, b'{"detail": "group_number must be 1 to 10"}')
-    with pytest.raises(DataApiRefused, match="1 to 10"):
+    with pytest.raises(DataApiRejected, match="1 to 10"):
         collect(datasets, 11, MOMENT, server.url, 5)
 
 
@@ -156,7 +156,7 @@ def test_a_slow_answer_is_given_up(server: Server, datasets: Datasets) -> None:
 def test_an_answer_that_comes_byte_by_byte_is_given_up(server: Server, datasets: Datasets) -> None:
     server.answers[1] = (200, body([ROW] * 20))
     server.pause = 0.05
-    with pytest.raises(DataApiUnavailable, match=r"no answer .* not whole after 0\.4 s"):
+    with pytest.raises(DataApiUnavailable, match=r"no answer .* not complete after 0\.4 s"):
         collect(datasets, 1, MOMENT, server.url, 0.4)
 
 
