@@ -1,1 +1,1 @@
-"""What answers requests over HTTP; imports neither MLflow nor scikit-learn."""
+"""The HTTP API of the service; it imports neither MLflow nor scikit-learn."""

@@ -1,4 +1,4 @@
-"""The application: its life, its routes, and how it refuses."""
+"""The FastAPI application: its lifespan, its routes, and its error responses."""
 
 import asyncio
 import ctypes
@@ -27,45 +27,45 @@ from inference.telemetry.metrics import Metrics
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 _DESCRIPTION = (
-    "Answers with the model in Production which cover type a piece of forest has, from twelve "
-    "observations of it, and follows Production as it changes."
+    "Predicts the cover type of a piece of forest from twelve observations, with the model in "
+    "Production, and follows Production as it changes."
 )
 
 
 def create_app(settings: ServingSettings) -> FastAPI:
-    """Return the service; the model is loaded when it starts, not here."""
+    """Return the application; its lifespan loads the model and starts the metrics."""
 
     @asynccontextmanager
-    async def life(app: FastAPI) -> AsyncIterator[dict[str, Connections]]:
-        _allow_many_connections()
-        _give_back_memory()
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Connections]]:
+        _raise_open_file_limit()
+        _return_freed_memory()
         connections = Connections(settings)
         service = app.state.service = Service(settings, Metrics.start())
         async with service.running():
             watching = asyncio.create_task(connections.watch())
-            # What was made by now stays: to look through it for garbage would halt all requests.
+            # Freeze start-up objects so that garbage collection never pauses requests.
             gc.collect()
             gc.freeze()
             yield {Connections.STATE: connections}
             watching.cancel()
 
-    app = FastAPI(title="Covertype", description=_DESCRIPTION, lifespan=life)
+    app = FastAPI(title="Covertype", description=_DESCRIPTION, lifespan=lifespan)
     for routes in (predict, scoring, status):
         app.include_router(routes.router)
     document_answers(app)
     app.add_middleware(MetricsMiddleware, paths=frozenset(app.openapi()["paths"]))
 
     @app.exception_handler(InvalidRequest)
-    async def name_faults(request: Request, error: InvalidRequest) -> Response:
+    async def invalid_request(request: Request, error: InvalidRequest) -> Response:
         return _error(InvalidAnswer([InvalidValue(**fault) for fault in error.faults]), 422)
 
     @app.exception_handler(Unanswered)
-    async def say_why(request: Request, error: Unanswered) -> Response:
+    async def unanswered(request: Request, error: Unanswered) -> Response:
         return _error(ErrorAnswer(str(error)), error.status, error.headers)
 
     @app.exception_handler(ClientDisconnect)
-    async def leave(request: Request, error: ClientDisconnect) -> Response:
-        # Nobody reads it; without it the log would call it a fault of the service.
+    async def client_disconnected(request: Request, error: ClientDisconnect) -> Response:
+        # Nobody reads it, but without a response the log would show an error of the service.
         return Response(status_code=400)
 
     return app
@@ -78,17 +78,17 @@ def _error(
     return Response(json.dumps(msgspec.to_builtins(answer)), status, headers, JSON)
 
 
-def _allow_many_connections() -> None:
-    """Raise the limit of open files, of which a connection is one, as far as is allowed."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+def _raise_open_file_limit() -> None:
+    """Raise the limit of open files, which is one of connections, to the allowed maximum."""
+    _, hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard_limit, hard_limit))
 
 
-def _give_back_memory() -> None:
-    """Have large blocks of memory given back to the system as soon as they are let go.
+def _return_freed_memory() -> None:
+    """Make glibc return large blocks of memory to the system as soon as they are freed.
 
-    By itself glibc keeps what it once had to reserve, in pieces between what is in use: a worker
-    that had read long bodies stayed hundreds of megabytes larger. Other C libraries do without.
+    By default it keeps fragmented memory: a worker that had read long bodies stayed hundreds of
+    megabytes larger. Other C libraries have no such option.
     """
     set_option = getattr(ctypes.CDLL(None), "mallopt", None)
     if set_option is not None:

@@ -1,4 +1,4 @@
-"""Many observations in one request: read, answered and written aside, then counted and logged."""
+"""Batches: read, predicted and encoded in a thread, then counted and logged."""
 
 from collections.abc import Callable
 from functools import partial
@@ -19,17 +19,17 @@ Respond = Callable[[ServedModel, Codes, npt.NDArray[np.float64]], Response]
 
 
 class BatchResponse(Response):
-    """The answers to many observations; it holds a place among the batches until they are sent.
+    """The answer to a batch. It counts as a batch in work until it is sent.
 
     Parameters
     ----------
     request : Request
-        Whose body holds the observations. It is read when the response is sent.
+        The request; its body is read when the response is sent.
     read : callable
-        Reads a body of at most so many observations.
+        Takes a body and the largest number of observations; returns the observations.
     respond : callable
-        Makes the response of the version, the observations, and their probabilities of shape
-        (n, 7).
+        Takes the model, the observations and their probabilities of shape (n, 7); returns the
+        response.
     """
 
     def __init__(self, request: Request, read: Read, respond: Respond) -> None:
@@ -40,8 +40,8 @@ class BatchResponse(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         service = service_of(self._request)
         model, settings = service.model, service.settings
-        most, seconds = settings.max_body_bytes, settings.request_timeout_seconds
-        with await service.batch_bodies.receive(self._request, most, seconds) as upload:
+        limit, seconds = settings.max_body_bytes, settings.request_timeout_seconds
+        with await service.batch_bodies.receive(self._request, limit, seconds) as upload:
             async with service.batch():
                 response = await self._answer(service, model, upload)
                 await response(scope, receive, send)
@@ -56,5 +56,5 @@ class BatchResponse(Response):
             return probabilities, self._respond(model, codes, probabilities)
 
         probabilities, response = await service.work(work)
-        service.note_many(model.card.version, codes, probabilities)
+        service.record_many(model.card.version, codes, probabilities)
         return response

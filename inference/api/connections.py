@@ -1,7 +1,7 @@
 """Connections with limits: `uvicorn … --http inference.api.connections:Connection`.
 
-uvicorn itself waits without end for the head of a request and for the reader of an answer. All
-connections are looked at once in a while, so that a request pays for no timer.
+uvicorn itself waits forever for the head of a request, and for a client to read its answer. One
+task checks all connections every second or more often, so that requests need no timers.
 """
 
 import asyncio
@@ -15,39 +15,39 @@ from inference.settings import ServingSettings
 
 log = logging.getLogger(__name__)
 
-LONGEST_HEAD = 16_000
-"""Bytes that may arrive without completing a head, or bringing a part of a body."""
+MAX_HEAD_BYTES = 16_000
+"""Bytes that may arrive without completing a head or adding to a body."""
 
-MOST_HEADERS = 100
-MOST_PIPELINED = 16
-"""Requests that one read may bring before the answer to the first of them."""
+MAX_HEADERS = 100
+MAX_PIPELINED = 16
+"""Requests that one read may contain before the first of them is answered."""
 
 _LONGEST_PAUSE = 1.0
-_OTHER_FILES = 100
+_OTHER_OPEN_FILES = 100
 
 
 class Connections:
-    """The connections of one worker, and how long each may take.
+    """The connections of one worker, and their limits.
 
     Parameters
     ----------
     settings : ServingSettings
-        There may be `max_connections`, or fewer where the limit of open files is lower.
+        At most `max_connections` are open, or fewer if the limit of open files is lower.
     """
 
     STATE = "connections"
-    """By what name the application tells the server of it, when it starts."""
+    """The key of the lifespan state under which a connection finds this object."""
 
     def __init__(self, settings: ServingSettings) -> None:
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        self._most = min(settings.max_connections, max(1, files - _OTHER_FILES))
+        self._limit = min(settings.max_connections, max(1, files - _OTHER_OPEN_FILES))
         self._idle_seconds = settings.idle_timeout_seconds
         self._answer_seconds = settings.answer_timeout_seconds
         self._open: set[Connection] = set()
 
     def add(self, connection: "Connection") -> bool:
-        """Add a connection if there may be another one."""
-        if len(self._open) >= self._most:
+        """Add a connection; return False if there are too many."""
+        if len(self._open) >= self._limit:
             return False
         self._open.add(connection)
         return True
@@ -56,7 +56,7 @@ class Connections:
         self._open.discard(connection)
 
     async def watch(self) -> None:
-        """Close those that take too long, again and again."""
+        """Close the connections that take too long, until cancelled."""
         loop = asyncio.get_running_loop()
         pause = min(_LONGEST_PAUSE, self._idle_seconds / 4, self._answer_seconds / 4)
         while True:
@@ -64,27 +64,27 @@ class Connections:
             now = loop.time()
             for connection in tuple(self._open):
                 try:
-                    connection.look(now, self._idle_seconds, self._answer_seconds)
+                    connection.enforce_limits(now, self._idle_seconds, self._answer_seconds)
                 except Exception:
-                    log.exception("A connection can't be looked at")
+                    log.exception("The limits of a connection can't be enforced")
 
 
 class Connection(HttpToolsProtocol):
-    """One connection as uvicorn keeps it, within the limits of its `Connections`."""
+    """A uvicorn connection within the limits of its `Connections`."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._all: Connections = self.app_state[Connections.STATE]
-        self._fruitless = 0
+        self._wasted_bytes = 0
         self._seen: object = None
         self._idle_since: float | None = None
         self._unread_since: float | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports are none of asyncio's by type.
+        # uvloop's transports are not subclasses of asyncio's.
         super().connection_made(cast(asyncio.Transport, transport))
         if not self._all.add(self):
-            self._refuse(b"503 Service Unavailable", b"Too many connections", b"retry-after: 5\r\n")
+            self._reject(b"503 Service Unavailable", b"Too many connections", b"retry-after: 5\r\n")
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._all.remove(self)
@@ -95,33 +95,35 @@ class Connection(HttpToolsProtocol):
         held = 0 if before is None else len(before.body)
         super().data_received(data)
         if self.cycle is not before:
-            self._fruitless = 0
-            if len(self.pipeline) > MOST_PIPELINED:
+            self._wasted_bytes = 0
+            if len(self.pipeline) > MAX_PIPELINED:
                 self.transport.abort()
-            elif len(data) > LONGEST_HEAD and self._head_bytes() > LONGEST_HEAD:
-                self._refuse_head()
-        elif before is not None and (len(before.body) > held or self._is_left_out(before)):
-            self._fruitless = 0
+            elif len(data) > MAX_HEAD_BYTES and self._head_bytes() > MAX_HEAD_BYTES:
+                self._reject_head()
+        elif before is not None and (len(before.body) > held or self._is_unread_rest(before)):
+            self._wasted_bytes = 0
         else:
-            self._fruitless += len(data)
-        if self._fruitless > LONGEST_HEAD or (self.headers and len(self.headers) > MOST_HEADERS):
-            self._refuse_head()
+            self._wasted_bytes += len(data)
+        if self._wasted_bytes > MAX_HEAD_BYTES or (
+            self.headers and len(self.headers) > MAX_HEADERS
+        ):
+            self._reject_head()
 
-    def _is_left_out(self, cycle: RequestResponseCycle) -> bool:
-        """Tell if what arrives is the rest of a body whose request is answered already."""
+    def _is_unread_rest(self, cycle: RequestResponseCycle) -> bool:
+        """Return whether the bytes are the rest of a body whose request is already answered."""
         return cycle.response_complete and cycle.more_body and "method" in self.scope
 
     def _head_bytes(self) -> int:
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
 
     def _should_upgrade(self) -> bool:
-        # There are no WebSockets here; they would be connections without these limits.
+        # The service has no WebSockets; they would escape the limits.
         return False
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Say nothing: the request is answered as if it had not asked."""
+        """Log nothing: the request is answered as a plain one."""
 
-    def look(self, now: float, idle_seconds: float, answer_seconds: float) -> None:
+    def enforce_limits(self, now: float, idle_seconds: float, answer_seconds: float) -> None:
         """Close the connection if its client has taken too long."""
         if self.cycle is not self._seen:
             self._seen = self.cycle
@@ -141,10 +143,10 @@ class Connection(HttpToolsProtocol):
         if now - self._idle_since > idle_seconds:
             self.transport.close()
 
-    def _refuse_head(self) -> None:
-        self._refuse(b"431 Request Header Fields Too Large", b"The head is too long")
+    def _reject_head(self) -> None:
+        self._reject(b"431 Request Header Fields Too Large", b"The head is too long")
 
-    def _refuse(self, status: bytes, sentence: bytes, headers: bytes = b"") -> None:
+    def _reject(self, status: bytes, sentence: bytes, headers: bytes = b"") -> None:
         if not self.transport.is_closing():
             self.transport.write(
                 b"HTTP/1.1 %s\r\ncontent-type: text/plain; charset=utf-8\r\n%s"

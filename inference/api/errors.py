@@ -1,4 +1,4 @@
-"""Why a request is not answered: each with its status and one sentence."""
+"""Errors of requests, each with its HTTP status and one sentence."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,7 @@ _LATER = {"Retry-After": "5"}
 
 
 class Unanswered(Exception):
-    """A request without an answer."""
+    """The service does not answer a request; the message is the sentence for the client."""
 
     status = 500
     headers: Mapping[str, str] = {}
@@ -16,8 +16,8 @@ class Unanswered(Exception):
         super().__init__(sentence)
 
 
-class NoModel(Unanswered):
-    """No version is in Production yet, or the one that is kept can't answer for a reason."""
+class NoServedModel(Unanswered):
+    """No version is in Production yet, or the kept version can't be loaded for a reason."""
 
     status = 503
     headers = _LATER
@@ -30,8 +30,8 @@ class NoModel(Unanswered):
         )
 
 
-class Busy(Unanswered):
-    """As many batches as may be are worked on."""
+class TooManyBatches(Unanswered):
+    """The worker already has as many batches as it accepts."""
 
     status = 503
     headers = _LATER
@@ -40,20 +40,20 @@ class Busy(Unanswered):
         super().__init__("Too many batches are being worked on: send it again in a few seconds")
 
 
-class UploadGivenUp(Busy):
-    """The bodies that arrive need more memory than they may, and this one was the slowest."""
+class UploadAborted(TooManyBatches):
+    """The incoming bodies need too much memory, and this one was the slowest."""
 
     headers = _LATER | _CLOSE
 
 
 class BodyTooLong(Unanswered):
-    """The body is longer than it may be."""
+    """The body is longer than the limit."""
 
     status = 413
     headers = _CLOSE
 
-    def __init__(self, most: int) -> None:
-        super().__init__(f"The body may have {most} bytes: send fewer observations at once")
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The body may have {limit} bytes: send fewer observations at once")
 
 
 class BodyTooSlow(Unanswered):

@@ -1,4 +1,4 @@
-"""HTTP without detours: routes that go from the body's bytes to the answer's."""
+"""Routes that go directly from the bytes of a body to the bytes of an answer."""
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -23,10 +23,10 @@ encode = msgspec.json.Encoder().encode
 
 
 class BareRoute(APIRoute):
-    """A route whose endpoint takes the request and returns the response, with nothing between.
+    """A route whose endpoint takes the request and returns the response.
 
-    FastAPI's own way through dependencies and models takes longer than the forest; the endpoint
-    reads and checks the body itself. It is in the documentation as any other route is.
+    FastAPI's dependencies and models take longer than the forest, so the endpoint reads and checks
+    the body itself. OpenAPI lists the route like any other.
     """
 
     def __init__(self, path: str, endpoint: Endpoint, **options: Any) -> None:
@@ -40,7 +40,7 @@ class BareRoute(APIRoute):
 
 
 def is_csv(request: Request) -> bool:
-    """Tell if the body is said to be CSV."""
+    """Return whether the content type of the request is CSV."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower() == CSV
 
 
@@ -50,9 +50,9 @@ def answer_response(answer: msgspec.Struct, status: int = 200) -> Response:
 
 
 def json_response(content: bytes) -> Response:
-    """Return a response that is sent when its reader has taken all but a last block of it.
+    """Return a response that ends when the client has read all of it but a last block.
 
-    What is handed over at once would count as sent, and wait in memory for who reads it.
+    Content that is handed over at once would count as sent while it waits in memory for the client.
     """
     if len(content) <= _BLOCK:
         return Response(content, media_type=JSON)
@@ -66,7 +66,7 @@ async def _blocks(content: bytes) -> AsyncIterator[bytes]:
 
 
 class MetricsMiddleware:
-    """Counts and times every answer, by route and status."""
+    """Counts and times every request, by route and status."""
 
     def __init__(self, app: ASGIApp, paths: frozenset[str]) -> None:
         self._app = app
@@ -80,14 +80,14 @@ class MetricsMiddleware:
         start = time.perf_counter()
         status = 500
 
-        async def watched(message: Message) -> None:
+        async def observed_send(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
 
         try:
-            await self._app(scope, receive, watched)
+            await self._app(scope, receive, observed_send)
         finally:
             count, observe = self._measure(scope, status)
             count()

@@ -1,4 +1,4 @@
-"""What the routes stand on: the served model, the settings, and the log of what was answered."""
+"""One worker of the service: its model, its limits, its metrics and its prediction log."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -11,7 +11,7 @@ from fastapi import Request
 
 from covertype.contract import CLASSES
 from covertype.rows.codes import Codes, Row
-from inference.api.errors import Busy, NoModel
+from inference.api.errors import NoServedModel, TooManyBatches
 from inference.api.uploads import Uploads
 from inference.follower.supervisor import FollowerSupervisor
 from inference.model.serving import ServedModel, Serving
@@ -24,8 +24,8 @@ from inference.telemetry.prediction_log import PredictionLog
 Count = Callable[[float], None]
 Worked = TypeVar("Worked")
 
-_WORKED_ON_AT_ONCE = 2
-"""Each uses all cores, and hundreds of megabytes if it is large; the others wait as bytes."""
+_BATCHES_AT_ONCE = 2
+"""A batch uses all cores, and hundreds of megabytes if it is large; the others wait as bytes."""
 
 
 class Service:
@@ -47,12 +47,12 @@ class Service:
         self.bodies = Uploads(settings.max_body_bytes)
         self.batch_bodies = Uploads(settings.max_batches * settings.max_body_bytes)
         self._batches = 0
-        self._working = asyncio.Semaphore(_WORKED_ON_AT_ONCE)
+        self._working = asyncio.Semaphore(_BATCHES_AT_ONCE)
         self._counts: dict[tuple[str, int], Count] = {}
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Take over the kept model, follow Production, and write the log to the last answer."""
+        """Load the kept model and follow Production; on exit, write all that is left of the log."""
         await asyncio.to_thread(self.serving.look)
         supervisor = FollowerSupervisor(self.serving.store.root)
         supervisor.start()
@@ -74,21 +74,21 @@ class Service:
 
         Raises
         ------
-        NoModel
-            If there is none yet.
+        NoServedModel
+            If no version is loaded yet.
         """
         model = self.serving.model
         if model is None:
-            raise NoModel(self.serving.failure)
+            raise NoServedModel(self.serving.failure)
         return model
 
-    def note(self, version: str, row: Row, prediction: int, probability: float) -> None:
+    def record(self, version: str, row: Row, prediction: int, probability: float) -> None:
         """Count and log one answer."""
         self._count(version, prediction)(1)
         if self._log:
             self._log.add(version, row, prediction, probability)
 
-    def note_many(self, version: str, codes: Codes, answers: npt.NDArray[np.float64]) -> None:
+    def record_many(self, version: str, codes: Codes, answers: npt.NDArray[np.float64]) -> None:
         """Count and log the answers of a batch, probabilities of shape (n, 7)."""
         counts = np.bincount(answers.argmax(axis=1), minlength=len(CLASSES))
         for prediction in np.flatnonzero(counts):
@@ -104,21 +104,21 @@ class Service:
         return count
 
     async def work(self, task: Callable[[], Worked]) -> Worked:
-        """Do a batch's work in a thread, when one of the few at once has ended."""
+        """Run a part of a batch in a thread; wait while too many run."""
         async with self._working:
             return await asyncio.to_thread(task)
 
     @asynccontextmanager
     async def batch(self) -> AsyncIterator[None]:
-        """Hold a place among the batches.
+        """Count a batch from its body to the end of its answer.
 
         Raises
         ------
-        Busy
-            If as many as may be are worked on, wait, or have an answer that is not sent yet.
+        TooManyBatches
+            If `max_batches` are being processed, waiting or being sent.
         """
         if self._batches >= self.settings.max_batches:
-            raise Busy
+            raise TooManyBatches
         self._batches += 1
         try:
             yield
@@ -127,6 +127,6 @@ class Service:
 
 
 def service_of(request: Request) -> Service:
-    """Return the service that a request was sent to."""
+    """Return the service that handles a request."""
     service: Service = request.app.state.service
     return service

@@ -1,7 +1,7 @@
-"""Bodies as they arrive: each in bounded time, all together in bounded memory.
+"""Receives request bodies: each in bounded time, all together in bounded memory.
 
-Who sends slowly holds no place among the batches. When there is no room for more, the slowest body
-is given up: many who send slowly can't keep out one who does not.
+A slow upload does not take the place of a batch. When memory runs out, the slowest upload is
+aborted, so that many slow clients can't keep out a fast one.
 """
 
 import asyncio
@@ -11,28 +11,28 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from inference.api.bodies import Body
-from inference.api.errors import BodyTooLong, BodyTooSlow, UploadGivenUp
+from inference.api.errors import BodyTooLong, BodyTooSlow, UploadAborted
 
 
 class Upload:
-    """One body; what it holds takes room until it is dropped, by the end of `with` at last."""
+    """One body. It counts against the memory limit until it is dropped, at the latest by `with`."""
 
-    __slots__ = ("_uploads", "begun", "content", "given_up", "is_counted", "timeout")
+    __slots__ = ("_uploads", "aborted", "begun", "content", "is_counted", "timeout")
 
     def __init__(self, uploads: "Uploads", seconds: float) -> None:
         self.content: Body = b""
-        self.given_up = False
+        self.aborted = False
         self.is_counted = False
         self.timeout = asyncio.timeout(seconds)
         self.begun = 0.0
         self._uploads = uploads
 
     def rate(self, now: float) -> float:
-        """Return how many bytes a second arrived."""
+        """Return the bytes received per second."""
         return len(self.content) / (now - self.begun + 1e-3)
 
     def drop(self) -> None:
-        """Let go of what it holds."""
+        """Free the content."""
         if self.is_counted:
             self._uploads.forget(self)
         self.content = b""
@@ -45,30 +45,30 @@ class Upload:
 
 
 class Uploads:
-    """The bodies that arrive, and those that have and were not dropped yet.
+    """The bodies that are arriving, and those that have arrived and are not dropped yet.
 
     Parameters
     ----------
-    room : int
-        How many bytes they may hold together. What arrives in one piece is not counted.
+    limit : int
+        How many bytes they may hold together. A body that arrives in one piece does not count.
     """
 
-    def __init__(self, room: int) -> None:
-        self._room = room
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
         self._held = 0
         self._arriving: set[Upload] = set()
 
-    async def receive(self, request: Request, most: int, seconds: float) -> Upload:
-        """Receive a request's body.
+    async def receive(self, request: Request, limit: int, seconds: float) -> Upload:
+        """Receive the body of a request.
 
         Raises
         ------
         BodyTooLong
-            If it has more than `most` bytes.
+            If it has more than `limit` bytes.
         BodyTooSlow
             If it takes more than `seconds` to arrive.
-        UploadGivenUp
-            If there is no room for all that arrive, and this one is the slowest.
+        UploadAborted
+            If the bodies need too much memory together, and this one is the slowest.
         """
         upload = Upload(self, seconds)
         try:
@@ -78,19 +78,19 @@ class Uploads:
                     message = await request.receive()
                     if message["type"] == "http.disconnect":
                         raise ClientDisconnect
-                    if upload.given_up:
-                        raise UploadGivenUp
+                    if upload.aborted:
+                        raise UploadAborted
                     chunk: bytes = message.get("body", b"")
                     more = message.get("more_body", False)
-                    if len(upload.content) + len(chunk) > most:
-                        raise BodyTooLong(most)
+                    if len(upload.content) + len(chunk) > limit:
+                        raise BodyTooLong(limit)
                     if more or upload.is_counted:
                         self._add(upload, chunk)
                     else:
                         upload.content = chunk
         except TimeoutError:
             upload.drop()
-            raise (UploadGivenUp() if upload.given_up else BodyTooSlow(seconds)) from None
+            raise (UploadAborted() if upload.aborted else BodyTooSlow(seconds)) from None
         except BaseException:
             upload.drop()
             raise
@@ -106,16 +106,16 @@ class Uploads:
             upload.content = bytearray()
         upload.content += chunk
         self._held += len(chunk)
-        while self._held > self._room and self._arriving:
+        while self._held > self._limit and self._arriving:
             slowest = min(self._arriving, key=lambda one: one.rate(now))
-            slowest.given_up = True
+            slowest.aborted = True
             slowest.drop()
             if slowest is upload:
-                raise UploadGivenUp
+                raise UploadAborted
             slowest.timeout.reschedule(now)
 
     def forget(self, upload: Upload) -> None:
-        """Count an upload no more."""
+        """Stop counting an upload."""
         upload.is_counted = False
         self._arriving.discard(upload)
         self._held -= len(upload.content)

@@ -1,1 +1,1 @@
-"""Metrics, and the log of answered predictions."""
+"""Metrics and the prediction log."""

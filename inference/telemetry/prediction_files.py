@@ -1,4 +1,4 @@
-"""The Parquet files of answered predictions, a folder for each day."""
+"""The Parquet files of the prediction log, in a folder for each day."""
 
 import os
 import uuid
@@ -19,18 +19,18 @@ from covertype.rows.codes import WIDTH
 RECORD = np.dtype(
     [("time", "f8"), ("codes", "i2", WIDTH), ("prediction", "i2"), ("probability", "f8")]
 )
-"""One answer as it waits: seconds since 1970, the twelve codes, the class and its probability."""
+"""One buffered answer: seconds since 1970, the twelve codes, the class and its probability."""
 
 _FILE_ROWS = 100_000
 _MB = 1_000_000
 
 
 class DayIsFull(Exception):
-    """The files of a day, UTC, are as large as they may be."""
+    """The files of a day (UTC) have reached their size limit."""
 
-    def __init__(self, day: date, folder: Path, most_mb: int) -> None:
+    def __init__(self, day: date, folder: Path, limit_mb: int) -> None:
         super().__init__(
-            f"{folder} holds as much as PREDICTION_LOG_MAX_MB_PER_DAY={most_mb} allows: further "
+            f"{folder} holds as much as PREDICTION_LOG_MAX_MB_PER_DAY={limit_mb} allows: further "
             f"answers of {day} (UTC) are not logged but counted as lost; raise it if the disk has "
             "room for more"
         )
@@ -38,19 +38,19 @@ class DayIsFull(Exception):
 
 
 class PredictionFiles:
-    """One writer's files: that of the hour is replaced by a longer one at each write.
+    """The files of one writer. Each write replaces the file of the hour by a longer one.
 
     Parameters
     ----------
     datasets : Datasets
-        Where the days' folders are.
-    most_mb_a_day : int
-        How large all files of a day may be together, those of other writers included.
+        Where the folders of the days are.
+    limit_mb_a_day : int
+        Size limit of all files of a day in MB, those of other writers included.
     """
 
-    def __init__(self, datasets: Datasets, most_mb_a_day: int) -> None:
+    def __init__(self, datasets: Datasets, limit_mb_a_day: int) -> None:
         self._datasets = datasets
-        self._most_mb = most_mb_a_day
+        self._limit_mb = limit_mb_a_day
         self._writer = f"{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self._numbers = count()
         self._path = Path()
@@ -59,24 +59,24 @@ class PredictionFiles:
         self._full_day: date | None = None
 
     def append(self, version: str, records: bytes | bytearray) -> None:
-        """Write records of `RECORD`, all answered by one version.
+        """Write records of type `RECORD`, all answered by one version.
 
-        What was written before stays whole, whatever is raised.
+        An error leaves the rows written before intact.
 
         Raises
         ------
         DayIsFull
-            If the day's files would be too large; so does every later call of that day.
+            If the files of the day would be too large; every later call of that day raises it too.
         OSError
-            If the disk refuses.
+            If the disk can't be written to.
         """
         moment = datetime.now(UTC)
         if moment.date() == self._full_day:
-            raise DayIsFull(self._full_day, self._path.parent, self._most_mb)
+            raise DayIsFull(self._full_day, self._path.parent, self._limit_mb)
         try:
             self._append(moment, _table(version, records))
         except Exception:
-            # The next try begins a file: it needs less room than this one with all its rows.
+            # The next try begins a new file: it needs less space than this one with all its rows.
             self._hour, self._written = None, []
             raise
 
@@ -89,18 +89,18 @@ class PredictionFiles:
         tables = [*self._written, table]
         with replacing(self._path) as temporary:
             pq.write_table(pa.concat_tables(tables).unify_dictionaries(), temporary)
-            if _size(self._path.parent, but=self._path.name) > self._most_mb * _MB:
+            if _size(self._path.parent, but=self._path.name) > self._limit_mb * _MB:
                 self._full_day = moment.date()
-                raise DayIsFull(self._full_day, self._path.parent, self._most_mb)
+                raise DayIsFull(self._full_day, self._path.parent, self._limit_mb)
         self._written = tables
 
 
 def _size(folder: Path, but: str) -> int:
-    """Return the bytes of a folder's files; those that are being written count too."""
+    """Return the size of a folder's files in bytes, unfinished ones included."""
     size = 0
     with os.scandir(folder) as entries:
         for entry in entries:
-            # Other writers replace theirs meanwhile.
+            # Another writer may replace its file meanwhile.
             with suppress(FileNotFoundError):
                 size += entry.stat().st_size if entry.name != but else 0
     return size

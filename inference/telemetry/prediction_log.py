@@ -1,7 +1,8 @@
-"""Every answered prediction, written aside as Parquet for those who watch the model.
+"""Logs every prediction to Parquet files, for monitoring.
 
-Requests only append to a buffer. Every few seconds a thread writes what waits. A normal stop writes
-all; a kill loses what came since the last write. What can't be written is counted as lost.
+Requests only append to a buffer; a thread writes it every few seconds. A normal stop writes all of
+it, a kill loses the predictions since the last write. Predictions that can't be written are counted
+as lost.
 """
 
 import asyncio
@@ -23,21 +24,21 @@ log = logging.getLogger(__name__)
 
 _pack = struct.Struct(f"=d{WIDTH}hhd").pack
 _BLOCK_BYTES = 100_000 * RECORD.itemsize
-"""A buffer of this size waits as a block, and another one is begun: it bounds a write's memory."""
+"""A buffer of this size becomes a block. This bounds the memory of a write."""
 
 _WAITING_BYTES = 100_000_000
-"""How much may wait in blocks, the one that is being written included."""
+"""Bytes that may wait in blocks, the one being written included."""
 
-_QUIET_SECONDS = 60.0
-_PASSING = (OSError, MemoryError)
-"""What says nothing about the block itself."""
+_LOG_INTERVAL_SECONDS = 60.0
+_TRANSIENT = (OSError, MemoryError)
+"""Errors that are not caused by the block itself."""
 
 Block = tuple[str, bytearray]
-"""The version that answered, and its records."""
+"""The version that answered, and the records."""
 
 
 class PredictionLog:
-    """Collects answers on the event loop, and writes them from a thread."""
+    """Collects predictions on the event loop, and writes them in a thread."""
 
     def __init__(self, files: PredictionFiles, seconds: float, metrics: Metrics) -> None:
         self._files = files
@@ -50,32 +51,32 @@ class PredictionLog:
         self._failed: Block | None = None
         self._full_day: date | None = None
         self._dropped = 0
-        self._drops, self._failures = _Seldom(), _Seldom()
+        self._drops, self._failures = _LogRateLimit(), _LogRateLimit()
         self._stopped = asyncio.Event()
 
     def add(self, version: str, row: Row, prediction: int, probability: float) -> None:
-        """Note one answer."""
+        """Add one prediction."""
         if version != self._version or len(self._buffer) >= _BLOCK_BYTES:
             self._begin(version)
         self._buffer += _pack(time.time(), *row, prediction, probability)
 
     def add_many(self, version: str, codes: Codes, probabilities: npt.NDArray[np.float64]) -> None:
-        """Note the answers of a batch: codes of shape (n, 12), probabilities of shape (n, 7)."""
-        most = _BLOCK_BYTES // RECORD.itemsize
+        """Add a batch of predictions: codes of shape (n, 12), probabilities of shape (n, 7)."""
+        limit = _BLOCK_BYTES // RECORD.itemsize
         now = time.time()
-        for start in range(0, len(codes), most):
+        for start in range(0, len(codes), limit):
             if version != self._version or len(self._buffer) >= _BLOCK_BYTES:
                 self._begin(version)
-            answers = probabilities[start : start + most]
+            answers = probabilities[start : start + limit]
             records = np.empty(len(answers), RECORD)
             records["time"] = now
-            records["codes"] = codes[start : start + most]
+            records["codes"] = codes[start : start + limit]
             records["prediction"] = answers.argmax(axis=1)
             records["probability"] = answers.max(axis=1)
             self._buffer += records.data.cast("B")
 
     def _begin(self, version: str) -> None:
-        """Let the buffer wait as a block, in the place of the oldest ones if there is no room."""
+        """Turn the buffer into a block; drop the oldest blocks if too many wait."""
         if self._buffer:
             self._blocks.append((self._version, self._buffer))
             self._bytes += len(self._buffer)
@@ -84,12 +85,12 @@ class PredictionLog:
             self._dropped += self._lose(self._blocks.popleft())
 
     async def run(self) -> None:
-        """Write every few seconds until stopped, then what is left."""
+        """Write every few seconds until stopped, then write the rest."""
         last = False
         while not last:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopped.wait(), self._seconds)
-            # A stop may come during a write, with answers that are not in it.
+            # A stop may come during a write that lacks the latest predictions.
             last = self._stopped.is_set()
             try:
                 await self._write_all(last)
@@ -98,7 +99,7 @@ class PredictionLog:
 
     async def _write_all(self, last: bool) -> None:
         await self._write_blocks()
-        # While the disk refuses, the buffer fills: blocks are few.
+        # While the disk fails, the buffer fills up first, so that the blocks are few.
         if last or not self._blocks:
             self._begin(self._version)
             await self._write_blocks()
@@ -109,11 +110,11 @@ class PredictionLog:
             self._dropped = 0
 
     def stop(self) -> None:
-        """Let `run` write what is left and end."""
+        """Make `run` write the rest and return."""
         self._stopped.set()
 
     async def _write_blocks(self) -> None:
-        """Write the blocks, the oldest first, until none waits or one has to wait longer."""
+        """Write the blocks, the oldest first, until all are written or one has to be retried."""
         while self._blocks:
             block = self._blocks.popleft()
             try:
@@ -124,8 +125,8 @@ class PredictionLog:
                     log.error("%s", full)
                 self._full_day = full.day
             except Exception as error:
-                if block is self._failed and not isinstance(error, _PASSING):
-                    # Twice, and alone: it would keep the others waiting for ever.
+                if block is self._failed and not isinstance(error, _TRANSIENT):
+                    # It failed twice by itself: it would block the others for ever.
                     self._dropped += self._lose(block)
                     log.exception("Predictions can't be written")
                     continue
@@ -140,14 +141,14 @@ class PredictionLog:
                 self._logged.labels("written").inc(_rows(block))
 
     def _lose(self, block: Block) -> int:
-        """Count a block that will not be written; return its rows."""
+        """Count a block as lost; return its number of rows."""
         self._bytes -= len(block[1])
         self._logged.labels("lost").inc(_rows(block))
         return _rows(block)
 
 
-class _Seldom:
-    """Tells if it is time for another log line of a kind: once in a minute."""
+class _LogRateLimit:
+    """Allows one log line of a kind per minute."""
 
     def __init__(self) -> None:
         self._next = 0.0
@@ -156,7 +157,7 @@ class _Seldom:
         now = time.monotonic()
         if now < self._next:
             return False
-        self._next = now + _QUIET_SECONDS
+        self._next = now + _LOG_INTERVAL_SECONDS
         return True
 
 

@@ -1,4 +1,4 @@
-"""Answers to one observation, and to many."""
+"""Predictions for one observation, and for many."""
 
 import numpy as np
 import numpy.typing as npt
@@ -28,13 +28,15 @@ async def predict(request: Request) -> Response:
     with await service.bodies.receive(request, LONGEST_VALUE, seconds) as upload:
         row = read_one(upload.content)
     answer = answer_one(model, row)
-    service.note(model.card.version, row, answer.prediction[0], answer.probabilities[answer.label])
+    service.record(
+        model.card.version, row, answer.prediction[0], answer.probabilities[answer.label]
+    )
     return answer_response(answer)
 
 
 @router.post("/predict/batch", **BATCH)
 async def predict_batch(request: Request) -> Response:
-    """Answer many observations, JSON or CSV, in the same format unless `Accept` asks otherwise."""
+    """Answer many observations, JSON or CSV, in the same format unless `Accept` names the other."""
     accepted = request.headers.get("accept", "")
     csv_in = is_csv(request)
     csv_out = CSV in accepted or (csv_in and JSON not in accepted)

@@ -12,7 +12,7 @@ from covertype.answers import (
     RootAnswer,
 )
 from inference.api.documentation import HEALTH, MODEL, READY, ROOT
-from inference.api.errors import NoModel
+from inference.api.errors import NoServedModel
 from inference.api.http import BareRoute, answer_response
 from inference.api.service import service_of
 
@@ -49,7 +49,7 @@ async def ready(request: Request) -> Response:
     report = serving.store.read_report()
     registry = report.message if report else "not looked at yet"
     if serving.model is None:
-        detail = str(NoModel(serving.failure))
+        detail = str(NoServedModel(serving.failure))
         return answer_response(NotReadyAnswer(False, detail, registry), 503)
     return answer_response(ReadyAnswer(True, serving.model.card.version, registry))
 

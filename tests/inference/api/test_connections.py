@@ -318,15 +318,15 @@ def test_every_start_of_the_service_has_these_limits(file: str) -> None:
     assert tuple(words[begun : begun + len(COMMAND)]) == COMMAND
 
 
-def test_a_connection_that_cannot_be_looked_at_keeps_the_limits_of_the_others() -> None:
+def test_a_connection_whose_limits_fail_keeps_the_limits_of_the_others() -> None:
     class Broken:
-        def look(self, *_: float) -> None:
+        def enforce_limits(self, *_: float) -> None:
             raise RuntimeError("the transport is gone")
 
     class Looked(Broken):
         times = 0
 
-        def look(self, *_: float) -> None:
+        def enforce_limits(self, *_: float) -> None:
             self.times += 1
 
     async def watched(looked: Looked) -> None:
