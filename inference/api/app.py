@@ -7,6 +7,7 @@ import json
 import resource
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -46,7 +47,9 @@ def create_app(settings: ServingSettings) -> FastAPI:
             yield {Connections.STATE: connections}
             watching.cancel()
 
-    app = FastAPI(title="Covertype", description=_DESCRIPTION, lifespan=life)
+    app = FastAPI(
+        title="Covertype", version=version("covertype"), description=_DESCRIPTION, lifespan=life
+    )
     for routes in (predict, scoring, status):
         app.include_router(routes.router)
     app.add_middleware(Measured, paths=frozenset(app.openapi()["paths"]))
