@@ -51,7 +51,7 @@ def create_app(settings: ServingSettings) -> FastAPI:
             watching.cancel()
 
     app = FastAPI(
-        title="Covertype", version=version("covertype"), description=_DESCRIPTION, lifespan=life
+        title="Covertype", version=version("covertype"), description=_DESCRIPTION, lifespan=lifespan
     )
     for routes in (predict, scoring, status):
         app.include_router(routes.router)
