@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from covertype.contract import CLASSES, FEATURE_NAMES
 from covertype_ui import texts
 from covertype_ui.examples import TYPICAL
-from covertype_ui.inference import NoModel, Refused, ServiceAway, ServiceSlow
+from covertype_ui.inference import InvalidInput, ServiceAway, ServiceSlow, ServiceWithoutModel
 from tests.ui.fakes import FakeInference
 
 
@@ -109,7 +109,9 @@ def test_service_that_hangs_when_the_page_opens_is_told(
 
 
 @pytest.mark.parametrize(
-    "problem", [ServiceAway(), ServiceSlow(2.5), NoModel(), Refused(("Slope",))], ids=repr
+    "problem",
+    [ServiceAway(), ServiceSlow(2.5), ServiceWithoutModel(), InvalidInput(("Slope",))],
+    ids=repr,
 )
 def test_problems_can_be_remembered(problem: Exception) -> None:
     assert vars(pickle.loads(pickle.dumps(problem))) == vars(problem)
@@ -125,7 +127,7 @@ def test_unforeseen_fault_is_said_without_its_details(
     assert [error.value for error in app.error] == [texts.UNEXPECTED.es]
 
 
-def test_refused_value_is_named_with_its_rule(app: AppTest, services: FakeInference) -> None:
+def test_invalid_value_is_named_with_its_rule(app: AppTest, services: FakeInference) -> None:
     fault = {"loc": ["features", "Aspect"], "msg": "Aspect must be …"}
     services.routes["POST /predict"] = (422, {"detail": [fault]})
     assert "Orientación debe ser un número entero de 0 a 360" in predict(app.run()).error[0].value

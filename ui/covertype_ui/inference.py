@@ -1,4 +1,4 @@
-"""The client of the inference service: what can be asked of it, and how it can fail to answer."""
+"""The client of the inference service, and the ways in which a request can fail."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ from covertype.answers import BatchAnswer, InvalidAnswer, ModelAnswer, Predictio
 from covertype.contract import CLASSES, FEATURE_NAMES
 from covertype.rows.observations import Observation
 
-_REFUSED = 422
+_INVALID_INPUT = 422
 
 Answer = TypeVar("Answer", bound=msgspec.Struct)
 
 
-# Pages remember these for seconds, pickled: what an exception is made from is its `args`.
+# Pages cache these exceptions pickled, so that `args` must hold all that an exception is made from.
 
 
 class ServiceAway(Exception):
-    """Nothing answers at the service's address."""
+    """Nothing answers at the address of the service."""
 
 
 class ServiceSlow(Exception):
@@ -31,22 +31,22 @@ class ServiceSlow(Exception):
         super().__init__(seconds)
 
 
-class NoModel(Exception):
-    """The service is up and has no model to answer with."""
+class ServiceWithoutModel(Exception):
+    """The service runs but has not loaded a model."""
 
 
 class ServiceBusy(Exception):
-    """The service has as much to do as it takes on at once."""
+    """The service already handles as many requests as it accepts."""
 
 
 class ServiceFailed(Exception):
-    """The service answered, with an error of its own or something unknown."""
+    """The service answered with an internal error, or with something unknown."""
 
 
-class Refused(Exception):
-    """The service does not accept what was asked.
+class InvalidInput(Exception):
+    """The service does not accept the values.
 
-    `features` are the contract's names of what is wrong; none if it is something else.
+    `features` names the invalid features; it is empty if something else is invalid.
     """
 
     def __init__(self, features: tuple[str, ...]) -> None:
@@ -54,12 +54,21 @@ class Refused(Exception):
         super().__init__(features)
 
 
-ServiceProblem = ServiceAway | ServiceSlow | NoModel | ServiceBusy | ServiceFailed | Refused
-PROBLEMS = (ServiceAway, ServiceSlow, NoModel, ServiceBusy, ServiceFailed, Refused)
+ServiceProblem = (
+    ServiceAway | ServiceSlow | ServiceWithoutModel | ServiceBusy | ServiceFailed | InvalidInput
+)
+PROBLEMS = (
+    ServiceAway,
+    ServiceSlow,
+    ServiceWithoutModel,
+    ServiceBusy,
+    ServiceFailed,
+    InvalidInput,
+)
 
 
 class RowPrediction(NamedTuple):
-    """The answer to one row of many: the class, its probability, the version that answered."""
+    """The prediction of one row of a batch: the class, its probability, the model's version."""
 
     number: int
     probability: float
@@ -68,28 +77,28 @@ class RowPrediction(NamedTuple):
 
 @dataclass(frozen=True)
 class InferenceClient:
-    """Asks the inference service at `url`; waits `timeout` seconds for an answer.
+    """Sends requests to the inference service at `url`, with a timeout in seconds.
 
-    Every method raises one of `PROBLEMS` when there is none.
+    Every method raises one of `PROBLEMS` if the service does not answer.
     """
 
     url: str
     timeout: float
 
     def predict(self, observation: Observation) -> PredictionAnswer:
-        """Ask for the class of one observation."""
+        """Return the prediction for one observation."""
         return self._ask("POST", "/predict", PredictionAnswer, json={"features": observation})
 
     def predict_many(self, observations: Sequence[Observation]) -> list[RowPrediction]:
-        """Ask for the classes of many observations; the answers are in their order."""
+        """Return the predictions for many observations, in their order."""
         body = {"features": observations}
         answers = _row_predictions(self._ask("POST", "/predict/batch", BatchAnswer, json=body))
         if len(answers) != len(observations):
-            raise ServiceFailed(f"{len(observations)} rows were asked, {len(answers)} answered")
+            raise ServiceFailed(f"sent {len(observations)} rows, got {len(answers)} predictions")
         return answers
 
     def model(self) -> ModelAnswer:
-        """Ask which model answers."""
+        """Return the description of the model in Production."""
         return self._ask("GET", "/model", ModelAnswer)
 
     def _is_ready(self) -> bool:
@@ -106,9 +115,9 @@ class InferenceClient:
         except requests.RequestException as error:
             raise ServiceAway from error
         if response.status_code == requests.codes.service_unavailable:
-            raise ServiceBusy if self._is_ready() else NoModel
-        if response.status_code == _REFUSED:
-            raise Refused(_refused_features(response.content))
+            raise ServiceBusy if self._is_ready() else ServiceWithoutModel
+        if response.status_code == _INVALID_INPUT:
+            raise InvalidInput(_invalid_features(response.content))
         if not response.ok:
             raise ServiceFailed(f"{path} answered {response.status_code}")
         try:
@@ -127,7 +136,7 @@ def _row_predictions(answer: BatchAnswer) -> list[RowPrediction]:
         raise ServiceFailed(f"the answer lacks a probability: {error!r}") from error
 
 
-def _refused_features(content: bytes) -> tuple[str, ...]:
+def _invalid_features(content: bytes) -> tuple[str, ...]:
     try:
         faults = msgspec.json.decode(content, type=InvalidAnswer).detail
     except (ValueError, RecursionError):

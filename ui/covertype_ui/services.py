@@ -1,4 +1,4 @@
-"""What the pages ask of other services, remembered for seconds, and failures put into words."""
+"""Requests of the pages to other services, cached for seconds, and messages for failures."""
 
 import streamlit as st
 
@@ -9,17 +9,17 @@ from covertype_ui.history import HistoryAway, VersionRecord, read_history
 from covertype_ui.inference import (
     PROBLEMS,
     InferenceClient,
-    NoModel,
-    Refused,
+    InvalidInput,
     ServiceAway,
     ServiceBusy,
     ServiceProblem,
     ServiceSlow,
+    ServiceWithoutModel,
 )
 from covertype_ui.language import say
 from covertype_ui.settings import settings
 
-# A page asks for the model in passing: it must not wait long, nor ask at every keystroke.
+# Every page shows the model, so it must not wait long for it, nor ask at every keystroke.
 _IN_PASSING_SECONDS = 2
 _HISTORY_SECONDS = 5
 REMEMBERED_SECONDS = 5
@@ -31,7 +31,7 @@ def inference() -> InferenceClient:
 
 
 def model_in_production() -> ModelAnswer | ServiceProblem:
-    """Return the model that answers now, or why none is known."""
+    """Return the model in Production, or the problem in asking for it."""
     return _model(settings().inference_url)
 
 
@@ -44,7 +44,7 @@ def _model(url: str) -> ModelAnswer | ServiceProblem:
 
 
 def version_history() -> list[VersionRecord] | HistoryAway:
-    """Return the versions of the model, the newest first, or that none can be known."""
+    """Return the versions of the model, the newest first, or that MLflow is away."""
     return _history(settings().mlflow_tracking_uri)
 
 
@@ -57,8 +57,8 @@ def _history(tracking_uri: str) -> list[VersionRecord] | HistoryAway:
 
 
 def explain(problem: ServiceProblem) -> None:
-    """Tell a person what is the matter, and what to do."""
-    if isinstance(problem, NoModel):
+    """Show what the problem is, and what to do."""
+    if isinstance(problem, ServiceWithoutModel):
         st.info(
             say(texts.NO_MODEL, airflow=settings().airflow_public_url),
             icon=":material/hourglass_top:",
@@ -70,13 +70,14 @@ def explain(problem: ServiceProblem) -> None:
         st.warning(say(texts.SERVICE_SLOW, seconds=seconds), icon=":material/timer_off:")
     elif isinstance(problem, ServiceBusy):
         st.warning(say(texts.SERVICE_BUSY), icon=":material/timer_off:")
-    elif isinstance(problem, Refused):
-        st.error(_refusal(problem), icon=":material/edit_off:")
+    elif isinstance(problem, InvalidInput):
+        st.error(_invalid_input(problem), icon=":material/edit_off:")
     else:
         st.error(say(texts.SERVICE_FAILED), icon=":material/report:")
 
 
-def _refusal(refused: Refused) -> str:
-    if not refused.features:
-        return say(texts.REFUSED_UNKNOWN)
-    return "\n".join([say(texts.REFUSED), "", *(f"- {rule(name)}" for name in refused.features)])
+def _invalid_input(problem: InvalidInput) -> str:
+    if not problem.features:
+        return say(texts.INVALID_INPUT)
+    rules = (f"- {rule(name)}" for name in problem.features)
+    return "\n".join([say(texts.INVALID_VALUES), "", *rules])

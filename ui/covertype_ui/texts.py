@@ -116,10 +116,10 @@ SERVICE_FAILED = Phrase(
     "The prediction service had a fault of its own. Try again; if it happens again, tell those "
     "who look after the platform.",
 )
-REFUSED = Phrase(
+INVALID_VALUES = Phrase(
     "El servicio no acepta estos valores:", "The service does not accept these values:"
 )
-REFUSED_UNKNOWN = Phrase(
+INVALID_INPUT = Phrase(
     "El servicio no acepta estos valores. Elija una observación típica y cambie los valores de uno "
     "en uno.",
     "The service does not accept these values. Choose a typical observation and change one value "

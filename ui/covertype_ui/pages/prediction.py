@@ -13,7 +13,7 @@ from covertype_ui import charts, texts
 from covertype_ui.contract_words import choice, class_name, description, label
 from covertype_ui.examples import TYPICAL
 from covertype_ui.guard import guard
-from covertype_ui.inference import PROBLEMS, Refused, ServiceProblem
+from covertype_ui.inference import PROBLEMS, InvalidInput, ServiceProblem
 from covertype_ui.language import number, percent, say
 from covertype_ui.services import explain, inference, model_in_production
 
@@ -130,7 +130,7 @@ def _ask(values: _Values) -> _Answer:
     try:
         return _Answer(values, inference().predict(parse_observation(values)))
     except InvalidRow as invalid:
-        return _Answer(values, Refused(tuple(one.feature for one in invalid.violations)))
+        return _Answer(values, InvalidInput(tuple(one.feature for one in invalid.violations)))
     except PROBLEMS as problem:
         return _Answer(values, problem)
 
