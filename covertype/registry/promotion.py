@@ -1,46 +1,23 @@
 """How a run becomes a version, and a version Production: only by beating the present one."""
 
 import logging
-from dataclasses import dataclass
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from sklearn.metrics import accuracy_score
 
-from covertype.registry.names import (
-    ACCURACY,
-    FORMER,
-    FORMER_ACCURACY,
-    FORMER_FAULT,
-    MODEL_NAME,
-    PROMOTED,
-    REASON,
-    REFUSED,
-    TEST_ROWS,
-    VERDICT,
-)
+from covertype.registry import former_verdicts, verdicts
+from covertype.registry.names import MODEL_NAME, REASON, REFUSED, RULE, VERDICT
 from covertype.registry.production import point_alias, production_version, to_production
 from covertype.registry.ranking import floor_accuracy, is_better
 from covertype.registry.tracking import Unusable, fetch_answers, model_uri
+from covertype.registry.verdicts import Rule, Verdict
 from covertype.training.fitting import Part
 
 log = logging.getLogger(__name__)
 
-_MOST_JUDGEMENTS = 3
-_OF_A_JUDGEMENT = {FORMER, FORMER_ACCURACY, FORMER_FAULT, VERDICT}
-_FAULT_LENGTH = 300
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """Whether a version became Production, and why, as a sentence with figures."""
-
-    promoted: bool
-    reason: str
-
-    @property
-    def outcome(self) -> str:
-        return PROMOTED if self.promoted else REFUSED
+_JUDGEMENT_LIMIT = 3
+_FAULT_LENGTH_LIMIT = 300
 
 
 def register(run_id: str) -> str:
@@ -82,22 +59,22 @@ def accuracy_of(version: str, part: Part) -> float:
 def promote_if_better(version: str, test: Part) -> Verdict:
     """Make a version Production if it beats the present one on the same test rows.
 
-    Without one, or if that one can't answer, it has to beat an answer that is always the most
-    frequent class. If a person changes Production meanwhile, the version is judged again. Figures
-    and reason become tags of the version before it is promoted, the verdict afterwards.
+    If there is none, or it can't answer, the version has to beat an answer that is always the most
+    frequent class. If a person changes Production meanwhile, the version is judged again. Figures,
+    rule and reason become tags of the version before it is promoted, the verdict afterwards.
     """
-    for _ in range(_MOST_JUDGEMENTS):
+    for _ in range(_JUDGEMENT_LIMIT):
         present = _in_production()
         if present == version:
-            return _record(version, Verdict(True, _reason_of(version)))
+            return _record(version, _verdict_in_production(version))
         verdict = _judge(version, present, test)
+        _tag(version, verdict)
         if _in_production() == present:
             if verdict.promoted:
                 to_production(version)
             return _record(version, verdict)
         log.warning("Production changed while version %s was judged", version)
-    reason = f"Production changed {_MOST_JUDGEMENTS} times while the version was judged"
-    return _record(version, Verdict(False, reason))
+    return _record(version, Verdict(rule=Rule.PRODUCTION_CHANGED, changes=_JUDGEMENT_LIMIT))
 
 
 def _in_production() -> str | None:
@@ -108,49 +85,66 @@ def _in_production() -> str | None:
     return version
 
 
-def _reason_of(version: str) -> str:
-    """Return the reason for which a version is in Production."""
+def _verdict_in_production(version: str) -> Verdict:
+    """Return the verdict by which a version is in Production."""
     tags = MlflowClient().get_model_version(MODEL_NAME, version).tags
-    if tags.get(VERDICT) == REFUSED or REASON not in tags:
-        return "is in Production already, put there by hand"
-    # An earlier try promoted it, and may have ended before it could record the verdict.
-    return str(tags[REASON])
+    if tags.get(VERDICT) != REFUSED:
+        # An earlier try promoted it, and may have ended before it could record the verdict.
+        verdict = verdicts.from_tags(tags) or former_verdicts.from_tags(tags)
+        if verdict is not None and verdict.promoted:
+            return verdict
+    return Verdict(rule=Rule.BY_HAND)
 
 
 def _judge(version: str, present: str | None, test: Part) -> Verdict:
-    """Compare a version with the one in Production, and tag it with the figures and the reason."""
-    accuracy = accuracy_of(version, test)
-    rival = floor_accuracy(test.classes)
-    against, aside = "always answering the most frequent class", ""
-    tags = {ACCURACY: f"{accuracy:.6f}", TEST_ROWS: str(len(test))}
+    """Compare a version with the one in Production, or with the floor."""
+    accuracy, fault = accuracy_of(version, test), None
     if present is not None:
-        tags[FORMER] = present
         try:
             rival = accuracy_of(present, test)
         except Unusable as error:
-            tags[FORMER_FAULT] = fault = " ".join(str(error).split())[:_FAULT_LENGTH]
-            aside = f"; version {present} in Production can't answer: {fault}"
+            fault = " ".join(str(error).split())[:_FAULT_LENGTH_LIMIT]
             log.error(
                 "Version %s in Production can't answer, so version %s is judged as the first: %s",
                 *(present, version, fault),
             )
         else:
-            tags[FORMER_ACCURACY] = f"{rival:.6f}"
-            against = f"version {present} in Production"
-    promoted = is_better(accuracy, rival)
-    reason = (
-        f"accuracy {accuracy:.4f} is {'higher' if promoted else 'not higher'} than {rival:.4f} "
-        f"of {against}, on the same {len(test)} test rows{aside}"
+            return Verdict(
+                rule=Rule.BETTER if is_better(accuracy, rival) else Rule.NOT_BETTER,
+                accuracy=accuracy,
+                test_rows=len(test),
+                former_version=present,
+                former_accuracy=rival,
+            )
+    floor = floor_accuracy(test.classes)
+    better, not_better = (
+        (Rule.FIRST, Rule.FIRST_NOT_BETTER)
+        if present is None
+        else (Rule.FORMER_FAULT, Rule.FORMER_FAULT_NOT_BETTER)
     )
-    client = MlflowClient()
-    for key in _OF_A_JUDGEMENT - tags.keys():
+    return Verdict(
+        rule=better if is_better(accuracy, floor) else not_better,
+        accuracy=accuracy,
+        test_rows=len(test),
+        floor_accuracy=floor,
+        former_version=present,
+        former_fault=fault,
+    )
+
+
+def _tag(version: str, verdict: Verdict) -> None:
+    """Leave the facts of one judgement on a version, and nothing of an earlier one."""
+    client, facts = MlflowClient(), {REASON: verdict.reason} | verdict.facts()
+    # The rule is removed first and set last, so that it never stands beside another one's figures.
+    for key in (RULE, *(verdicts.TAGS - facts.keys())):
         client.delete_model_version_tag(MODEL_NAME, version, key)
-    for key, value in (tags | {REASON: reason}).items():
+    for key, value in facts.items():
         client.set_model_version_tag(MODEL_NAME, version, key, value)
-    return Verdict(promoted, reason)
 
 
 def _record(version: str, verdict: Verdict) -> Verdict:
-    for key, value in ((REASON, verdict.reason), (VERDICT, verdict.outcome)):
+    """Tag a version with the verdict; the outcome comes last."""
+    tags = verdict.facts() | {REASON: verdict.reason, VERDICT: verdict.outcome}
+    for key, value in tags.items():
         MlflowClient().set_model_version_tag(MODEL_NAME, version, key, value)
     return verdict

@@ -46,6 +46,9 @@ _BUSY_SECONDS = 300.0
 _PASSING = (MlflowException, RequestException, OSError, MemoryError)
 """What says nothing about a version itself, such as a registry that is away or a full disk."""
 
+_REGISTRY_ERRORS = (MlflowException, RequestException, ConnectionError, TimeoutError)
+"""What says that MLflow is away or in trouble; any other error is the follower's own."""
+
 _DISK_IS_FULL = os.strerror(errno.ENOSPC)
 
 _Key = tuple[str, int]
@@ -69,17 +72,25 @@ class Follower:
         self._good_for = poll_seconds + _BUSY_SECONDS
         self._refused: dict[_Key, Refusal] = {}
         self._unfetched: dict[_Key, _Unfetched] = {}
+        self._failure: str | None = None
         self._proven = self._proven_before()
 
     def check(self) -> RegistryReport:
         """Look once at the registry, bring a new version, and report."""
+        failure = None
         try:
             version = production_version()
             report = self._follow(version) if version else self._report(self._nothing())
-        except Exception as error:
+        except _REGISTRY_ERRORS as error:
             report = self._report(
                 f"the registry can't be used: {_first_line(error)}", reachable=False
             )
+        except Exception as error:
+            failure = f"the follower failed: {type(error).__name__}: {_first_line(error)}"
+            if failure != self._failure:
+                log.exception("The follower failed")
+            report = self._report(failure, reachable=False)
+        self._failure = failure
         try:
             self.store.write_report(report)
         except OSError as error:

@@ -1,7 +1,9 @@
 """The model's page: what it shows of Production and of the versions before it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from string import Formatter
+from typing import Any
 
 import pytest
 from mlflow import MlflowClient
@@ -9,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from covertype.registry.names import ACCURACY, MODEL_NAME, PROMOTED, REASON, REFUSED, VERDICT
 from covertype.registry.production import to_production
+from covertype.registry.verdicts import Rule, Verdict, figures_of
 from covertype_ui import texts
 from covertype_ui.history import HistoryAway, read_history
 from tests.ui.fakes import FakeInference
@@ -108,6 +111,60 @@ def test_history_says_each_verdict_and_its_reason_in_spanish(
     assert text.count(texts.REFUSED_VERSION.es) == 2
     assert text.count(texts.PROMOTED.es) == 2
     assert f"http://127.0.0.1:5000/#/models/{MODEL_NAME}/versions/2" in text
+
+
+FIGURES: Mapping[str, Any] = {
+    "accuracy": 0.8123,
+    "test_rows": 11620,
+    "floor_accuracy": 0.488,
+    "former_version": "7",
+    "former_accuracy": 0.8,
+    "former_fault": "ValueError: it is damaged",
+    "changes": 3,
+}
+
+
+@pytest.mark.parametrize("language", ["es", "en"])
+@pytest.mark.parametrize("rule", Rule)
+def test_a_verdict_stored_as_facts_is_shown_as_one_stored_as_a_sentence(
+    rule: Rule,
+    language: str,
+    page: Page,
+    services: FakeInference,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    verdict = Verdict(rule=rule, **{name: FIGURES[name] for name in figures_of(rule)})
+    former = {REASON: verdict.reason, ACCURACY: "0.812300", VERDICT: verdict.outcome}
+    # What this release writes as a sentence is for people in MLflow: the app does not read it.
+    present = verdict.facts() | {REASON: "not for the app", VERDICT: verdict.outcome}
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", services.address)
+    told = []
+    for tags in (former, present):
+        version = {
+            "version": "1",
+            "creation_timestamp": 10**12,
+            "tags": [{"key": key, "value": value} for key, value in tags.items()],
+        }
+        services.routes["GET /api/2.0/mlflow/model-versions/search"] = (
+            200,
+            {"model_versions": [version]},
+        )
+        app = page("model")
+        app.session_state["lang"] = language
+        told.append([caption.value for caption in app.run().caption][-1])
+    assert told[0] == told[1]
+    if language == "en":
+        assert told[1] == verdict.reason
+    else:
+        assert verdict.reason not in told[1]
+        for figure in figures_of(rule) & {"former_version", "former_fault", "changes"}:
+            assert str(FIGURES[figure]) in told[1]
+
+
+def test_every_rule_of_a_verdict_has_its_figures_in_spanish() -> None:
+    for rule in Rule:
+        named = {name for _, name, _, _ in Formatter().parse(texts.VERDICT_REASONS[rule]) if name}
+        assert named == figures_of(rule)
 
 
 def test_production_is_shown_with_its_metrics_and_links(page: Page) -> None:

@@ -10,7 +10,9 @@ from typing import Any
 
 import requests
 
+from covertype.registry import former_verdicts, verdicts
 from covertype.registry.names import ACCURACY, MODEL_NAME, PROMOTED, REASON, REFUSED, VERDICT
+from covertype.registry.verdicts import Verdict
 
 _PAGE = 200
 
@@ -23,7 +25,8 @@ class HistoryAway(Exception):
 class VersionRecord:
     """One version: when it was registered, its stage, and the verdict with its figures.
 
-    `promoted` is None while nothing is decided; `reason` is in the words of the promotion.
+    `promoted` is None while nothing is decided. `verdict` holds the facts of it; where they can't
+    be read, `reason` is what the promotion said.
     """
 
     version: str
@@ -33,6 +36,7 @@ class VersionRecord:
     promoted: bool | None
     reason: str
     accuracy: float | None
+    verdict: Verdict | None = None
 
 
 def read_history(tracking_uri: str, timeout: float) -> list[VersionRecord]:
@@ -75,4 +79,5 @@ def _record(version: dict[str, Any]) -> VersionRecord:
         promoted={PROMOTED: True, REFUSED: False}.get(tags.get(VERDICT, "")),
         reason=tags.get(REASON, ""),
         accuracy=float(tags[ACCURACY]) if ACCURACY in tags else None,
+        verdict=verdicts.from_tags(tags) or former_verdicts.from_tags(tags),
     )

@@ -1,11 +1,13 @@
 """Every text that a person reads, in both languages, and nothing else.
 
-What the contract says in English is taken from the contract; here is only its Spanish.
+What the contract and the promotion say in English is taken from them; here is only its Spanish.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from covertype.contract import CLASSES, COLUMNS, FEATURES
+from covertype.registry.verdicts import Rule
 
 
 class Phrase(NamedTuple):
@@ -299,25 +301,28 @@ STAGES = {
     "Archived": Phrase("Archivada", "Archived"),
     "Staging": Phrase("Ensayo", "Staging"),
 }
-REASON_FIRST = Phrase(
-    "acierta el {accuracy}; responder siempre la cobertura más frecuente, el {rival}; "
-    "en las mismas {rows} filas de prueba",
-    "right in {accuracy}; always answering the most frequent cover, in {rival}; "
-    "on the same {rows} test rows",
+_BESIDE_FLOOR = (
+    "acierta el {accuracy}; responder siempre la cobertura más frecuente, el {floor_accuracy}; "
+    "en las mismas {test_rows} filas de prueba"
 )
-REASON_RIVAL = Phrase(
-    "acierta el {accuracy}; la versión {version}, entonces en producción, el {rival}; "
-    "en las mismas {rows} filas de prueba",
-    "right in {accuracy}; version {version}, in Production then, in {rival}; "
-    "on the same {rows} test rows",
+_BESIDE_FORMER = (
+    "acierta el {accuracy}; la versión {former_version}, entonces en producción, el "
+    "{former_accuracy}; en las mismas {test_rows} filas de prueba"
 )
-REASON_SILENT = Phrase(
-    "acierta el {accuracy}; responder siempre la cobertura más frecuente, el {rival}; "
-    "en las mismas {rows} filas de prueba; la versión {version}, entonces en producción, no puede "
-    "responder: {fault}",
-    "right in {accuracy}; always answering the most frequent cover, in {rival}; "
-    "on the same {rows} test rows; version {version}, in Production then, can't answer: {fault}",
+_FORMER_FAULT = (
+    "; la versión {former_version}, entonces en producción, no puede responder: {former_fault}"
 )
+VERDICT_REASONS: Mapping[Rule, str] = {
+    Rule.FIRST: _BESIDE_FLOOR,
+    Rule.FIRST_NOT_BETTER: _BESIDE_FLOOR,
+    Rule.BETTER: _BESIDE_FORMER,
+    Rule.NOT_BETTER: _BESIDE_FORMER,
+    Rule.FORMER_FAULT: _BESIDE_FLOOR + _FORMER_FAULT,
+    Rule.FORMER_FAULT_NOT_BETTER: _BESIDE_FLOOR + _FORMER_FAULT,
+    Rule.BY_HAND: "ya está en producción: una persona la puso ahí",
+    Rule.PRODUCTION_CHANGED: "la versión en producción cambió {changes} veces mientras se evaluaba "
+    "esta",
+}
 MLFLOW_AWAY = Phrase(
     "MLflow no responde, así que la historia no se puede mostrar ahora; predecir no depende de "
     "él. Compruebe que está en marcha y recargue la página.",

@@ -17,10 +17,11 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 
 from covertype.models.artifact import MODEL_FILE
 from covertype.models.stored_forests import StoredForest
-from covertype.registry import promotion, tracking
+from covertype.registry import promotion, tracking, verdicts
 from covertype.registry.names import (
     ACCURACY,
     ALIAS,
+    FLOOR_ACCURACY,
     FORMER,
     FORMER_ACCURACY,
     FORMER_FAULT,
@@ -30,8 +31,9 @@ from covertype.registry.names import (
     VERDICT,
 )
 from covertype.registry.production import STAGE, to_production
-from covertype.registry.promotion import Verdict, promote_if_better, register
+from covertype.registry.promotion import promote_if_better, register
 from covertype.registry.tracking import Unusable, fetch_answers, log_model
+from covertype.registry.verdicts import Rule, Verdict
 from covertype.training.estimators import build
 from covertype.training.fitting import TrainingSet, train
 from covertype.training.searches import FOREST, Parameters
@@ -180,11 +182,16 @@ def test_a_version_that_can_t_answer_stands_in_nobody_s_way(
     ]
     assert f"Version {silent} in Production can't answer" in said
 
+    stored = verdicts.from_tags(tags)
+    assert stored is not None
+    assert stored.rule is Rule.FORMER_FAULT
+
     # Judged again, by another figure, nothing of the former judgement is left.
     registry.move_by_hand(weak)
     assert promote(good, data).promoted
     assert FORMER_FAULT not in registry.tags(good)
     assert registry.tags(good)[FORMER] == weak
+    assert FLOOR_ACCURACY not in registry.tags(good)
 
 
 def test_a_version_put_in_production_by_hand_that_logged_no_model_stands_in_nobody_s_way(
@@ -214,6 +221,35 @@ def test_beside_a_version_that_can_t_answer_a_worthless_one_is_refused(
     monkeypatch.setattr(promotion, "accuracy_of", score)
     assert not promote(worthless, data).promoted
     assert registry.production == [silent]
+
+
+def test_the_tags_hold_the_rule_and_figures_that_decided(
+    registry: Registry, versions: list[str], data: TrainingSet
+) -> None:
+    """Readers need no sentence: the facts alone tell each verdict."""
+    weak, fair, good = versions
+    given = [promote(version, data) for version in (fair, weak, good)]
+    read = [verdicts.from_tags(registry.tags(version)) for version in (fair, weak, good)]
+    assert [one.rule for one in read if one] == [Rule.FIRST, Rule.NOT_BETTER, Rule.BETTER]
+    assert [one.reason for one in read if one] == [one.reason for one in given]
+    assert [registry.tags(version)[REASON] for version in (fair, weak, good)] == [
+        one.reason for one in given
+    ]
+
+
+def test_a_verdict_of_a_former_release_is_kept_by_a_second_try(
+    registry: Registry, versions: list[str], data: TrainingSet
+) -> None:
+    good = versions[2]
+    sentence = (
+        "accuracy 0.8123 is higher than 0.4880 of always answering the most frequent class, "
+        "on the same 11620 test rows"
+    )
+    registry.client.set_model_version_tag(registry.name, good, REASON, sentence)
+    registry.move_by_hand(good)
+    verdict = promote(good, data)
+    assert (verdict.rule, verdict.reason) == (Rule.FIRST, sentence)
+    assert registry.tags(good)[REASON] == sentence
 
 
 Answers = dict[str, tuple[int, bytes]]
@@ -373,6 +409,8 @@ def test_a_version_is_not_promoted_while_people_go_on_changing_production(
     assert registry.production == [fair]
     assert registry.alias == fair
     assert registry.tags(good)[VERDICT] == REFUSED
+    changed = Verdict(rule=Rule.PRODUCTION_CHANGED, changes=3)
+    assert verdicts.from_tags(registry.tags(good)) == changed
 
 
 def test_the_alias_follows_what_a_person_did_even_if_a_version_is_refused(
@@ -450,3 +488,4 @@ def test_a_refused_version_that_a_person_promotes_is_said_to_be_theirs(
     verdict = promote(weak, data)
     assert verdict.promoted
     assert verdict.reason == "is in Production already, put there by hand"
+    assert verdicts.from_tags(registry.tags(weak)) == Verdict(rule=Rule.BY_HAND)

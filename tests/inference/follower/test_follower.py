@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from requests import RequestException
 from sklearn.pipeline import Pipeline
 
 from covertype.rows.codes import to_codes
@@ -155,6 +157,63 @@ def test_a_full_disk_is_said_and_the_follower_goes_on_when_there_is_room(
     after = store.read_report()
     assert after is not None
     assert after.production == "7"
+
+
+def raising(error: Exception) -> Callable[[], ModelVersion | None]:
+    def fail() -> ModelVersion | None:
+        raise error
+
+    return fail
+
+
+def test_a_fault_of_the_follower_s_own_is_logged_with_its_traceback_and_not_put_on_the_registry(
+    store: ModelStore,
+    clock: list[float],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    followed = Follower(store, 5)
+    with monkeypatch.context() as patch:
+        patch.setattr(Follower, "_follow", lambda *_: {}["version"])
+        report = followed.check()
+        followed.check()
+    assert report.message == "the follower failed: KeyError: 'version'"
+    assert not report.reachable
+    assert store.read_report() == report
+    # Once, not at every refresh.
+    (logged,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert logged.exc_info is not None
+    monkeypatch.setattr(follower, "_fetch", lambda *_: (_ for _ in ()).throw(AWAY))
+    assert followed.check().reachable
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), PermissionError(13, "denied"), MemoryError()])
+def test_what_fails_beside_mlflow_and_the_network_is_the_follower_s_failure(
+    error: Exception, store: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follower, "production_version", raising(error))
+    assert (
+        Follower(store, 5)
+        .check()
+        .message.startswith(f"the follower failed: {type(error).__name__}")
+    )
+
+
+@pytest.mark.parametrize(
+    "error",
+    [MlflowException("no answer"), RequestException("no answer"), TimeoutError("no answer")],
+)
+def test_a_registry_that_fails_is_reported_without_a_traceback(
+    error: Exception,
+    store: ModelStore,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(follower, "production_version", raising(error))
+    report = Follower(store, 5).check()
+    assert report.message == "the registry can't be used: no answer"
+    assert not report.reachable
+    assert not caplog.records
 
 
 def test_a_kept_version_that_is_damaged_is_fetched_again(
