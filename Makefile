@@ -26,10 +26,10 @@ install: $(if $(filter $(LOCAL_UV),$(UV)),$(LOCAL_UV)) ## Install everything int
 	@$(UV) sync --locked --quiet
 
 run: install ## Start the whole platform on this machine; Ctrl-C ends it
-	@$(RUN) python -m tools.run
+	@$(RUN) python -m tools.local.run
 
 smoke: install ## Run from an empty state to the first prediction, then stop
-	@$(RUN) python -m tools.run --smoke
+	@$(RUN) python -m tools.local.run --smoke
 
 bench: bench-training bench-serving bench-connections ## Run all benchmarks
 
@@ -63,19 +63,19 @@ rebuild-data: install ## Make the processed rows again from all raw files; FEWER
 		$(RUN) python -m covertype.rebuild $(if $(FEWER_ROWS),--fewer-rows)
 
 up: ## Start the platform in containers and wait until all is healthy
-	@$(PYTHON) -m tools.up
+	@$(PYTHON) -m tools.containers.up
 
 down: ## End the containers and keep the data; VOLUMES=1 removes it too, after asking (YES=1: at once)
-	@$(PYTHON) -m tools.up --down $(if $(VOLUMES),--volumes) $(if $(YES),--yes)
+	@$(PYTHON) -m tools.containers.up --down $(if $(VOLUMES),--volumes) $(if $(YES),--yes)
 
 logs: ## Follow what the containers say; SERVICE=mlflow for one alone
 	@docker compose logs --follow --tail 100 $(SERVICE)
 
 secrets: ## Replace every default password and key, in .env and the databases; ROTATE=1 those in use
-	@$(PYTHON) -m tools.secrets $(if $(ROTATE),--rotate $(filter-out 1,$(ROTATE)))
+	@$(PYTHON) -m tools.containers.secrets $(if $(ROTATE),--rotate $(filter-out 1,$(ROTATE)))
 
 doctor: ## Look for what is wrong with the containers or would be, with the remedy
-	@$(PYTHON) -m tools.doctor
+	@$(PYTHON) -m tools.containers.doctor
 
 test-browser: install ## Use the app in a real browser, against real services; pictures to docs/images
 	@$(UV) sync --locked --quiet --group browser

@@ -26,7 +26,7 @@ from covertype.contract import FEATURE_NAMES, QUANTITY_NAMES
 from covertype.registry.names import MODEL_NAME
 from covertype.registry.production import to_production
 from covertype.training.searches import FOREST
-from tools.processes import shared_env
+from tools.local.processes import shared_env
 
 ROOT = Path(__file__).parents[1]
 _DATA = ROOT / "data-api" / "covertype.parquet"

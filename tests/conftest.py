@@ -14,7 +14,7 @@ import requests
 from hypothesis import settings
 
 from covertype.data import Datasets
-from tools.processes import shared_env
+from tools.local.processes import shared_env
 
 # A shared machine stalls at times; a slow example is no wrong one.
 settings.register_profile("platform", deadline=None)

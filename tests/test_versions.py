@@ -14,7 +14,7 @@ from inference.api.app import create_app as create_inference
 from inference.settings import ServingSettings
 from tests.compose.images import image_of
 from tests.conftest import ROOT
-from tools.passwords import read_variables
+from tools.containers.passwords import read_variables
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())

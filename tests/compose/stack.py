@@ -19,7 +19,7 @@ from covertype.contract import COLUMNS
 from covertype.registry.names import MODEL_NAME
 from tests.airflow_api import ask_airflow
 from tests.conftest import ROOT
-from tools.containers import service_of
+from tools.containers.engine import service_of
 
 SERVERS = (
     *("postgres", "mysql", "minio", "mlflow", "data-api", "inference", "ui"),

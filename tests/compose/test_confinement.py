@@ -8,7 +8,7 @@ import requests
 
 from tests.compose.images import image_of
 from tests.compose.stack import PORTS, SERVERS, Stack
-from tools.passwords import SECRETS
+from tools.containers.passwords import SECRETS
 
 USED_BY: Mapping[str, set[str]] = {
     "AIRFLOW_ADMIN_PASSWORD": {"airflow-init"},

@@ -6,7 +6,7 @@ import requests
 
 from tests.compose.images import image_of
 from tests.compose.stack import PORTS, SERVERS, Stack, check_kept, wait_for
-from tools.passwords import SECRETS, read_variables
+from tools.containers.passwords import SECRETS, read_variables
 
 
 def test_everything_is_there_after_down_and_up(in_production: Stack) -> None:

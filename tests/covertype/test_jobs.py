@@ -20,7 +20,7 @@ from covertype.registry.production import production_version
 from covertype.registry.tracking import Batch, Candidate
 from covertype.training.fitting import TrainingSet
 from covertype.training.searches import FOREST, LOGREG, Parameters, Search
-from tools.processes import shared_env
+from tools.local.processes import shared_env
 
 WEAK = {"n_estimators": 2, "max_depth": 1}
 FAIR = {"n_estimators": 5, "max_depth": 6}

@@ -15,7 +15,7 @@ from assets import RAW_DATA, TRAINING_DATA
 from covertype import jobs
 from covertype.contract import GROUPS
 from covertype.training.searches import FOREST, LOGREG, LOGREG_GRID, Search
-from tools.processes import shared_env
+from tools.local.processes import shared_env
 
 ROOT = Path(__file__).parents[2]
 DAGS = ROOT / "airflow" / "dags"

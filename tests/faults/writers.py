@@ -37,8 +37,8 @@ from inference.telemetry.prediction_files import RECORD, PredictionFiles
 from progress import Progress
 from tests.conftest import ROOT
 from tests.faults.apart import fails_with_memory, small_disk
-from tools import secrets
-from tools.passwords import SECRETS, read_variables
+from tools.containers import secrets
+from tools.containers.passwords import SECRETS, read_variables
 
 sys.path.append(str(ROOT / "mlflow"))
 upgrade_database = import_module("upgrade_database")

@@ -36,7 +36,7 @@ from tests.compose.stack import OBSERVATION, wait_for
 from tests.conftest import free_port
 from tests.growth.clock import Clock
 from tests.platform.running import Platform, start
-from tools.processes import DEFAULT_PORTS
+from tools.local.processes import DEFAULT_PORTS
 
 COLLECTED_GROUPS = (1, 2)
 BATCHES = 10

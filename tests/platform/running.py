@@ -14,7 +14,7 @@ import pytest
 from covertype.data import Datasets
 from tests.airflow_api import ask_airflow
 from tests.conftest import ROOT
-from tools.processes import AIRFLOW_PASSWORD, AIRFLOW_USER, port_variable
+from tools.local.processes import AIRFLOW_PASSWORD, AIRFLOW_USER, port_variable
 
 
 @dataclass
@@ -65,7 +65,7 @@ def start(state: Path, ports: dict[str, int], **settings: str) -> Platform:
     variables = {port_variable(service): str(port) for service, port in ports.items()}
     with printed.open("w") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tools.run", "--state", str(state)],
+            [sys.executable, "-m", "tools.local.run", "--state", str(state)],
             cwd=ROOT,
             env=os.environ | variables | settings,
             stdout=output,

@@ -30,7 +30,7 @@ from covertype.training.fitting import TrainingSet
 from covertype.training.searches import FOREST, LOGREG, LOGREG_GRID
 from tests.conftest import ROOT, free_port
 from tests.platform.running import Platform, start
-from tools.processes import DEFAULT_PORTS
+from tools.local.processes import DEFAULT_PORTS
 
 FAULTS = {"error": 2, "timeout": 3, "malformed": 4, "columns": 5, "soil": 6, "empty": 7}
 EXHAUSTED = 8

@@ -10,7 +10,7 @@ from covertype.settings import Settings
 from covertype_ui.settings import UiSettings
 from inference.settings import ServingSettings
 from tests.conftest import ROOT
-from tools.passwords import read_variables
+from tools.containers.passwords import read_variables
 
 MANUAL = read_variables(ROOT / ".env.example")
 COMPOSE = (ROOT / "docker-compose.yaml").read_text()

@@ -38,7 +38,7 @@ from covertype.training.estimators import build
 from covertype.training.fitting import TrainingSet, train
 from covertype.training.searches import FOREST, Parameters
 from tests.conftest import free_port
-from tools.processes import shared_env
+from tools.local.processes import shared_env
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*integer column:UserWarning"),

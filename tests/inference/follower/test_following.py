@@ -30,7 +30,7 @@ from inference import COMMAND
 from tests.conftest import wait_until
 from tests.inference.conftest import make_forest
 from tests.load import Load
-from tools.processes import shared_env
+from tools.local.processes import shared_env
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*integer column:UserWarning"),

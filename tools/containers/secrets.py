@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from covertype.atomic import replacing
-from tools import keeper
-from tools.containers import MANUAL, SETTINGS, DockerFailed, compose_config, docker
-from tools.passwords import ADDRESSES, LOOPBACK, SECRETS, defaults_in_use, read_variables
+from tools.containers import keeper
+from tools.containers.engine import MANUAL, SETTINGS, DockerFailed, compose_config, docker
+from tools.containers.passwords import ADDRESSES, LOOPBACK, SECRETS, defaults_in_use, read_variables
 
 _PENDING = SETTINGS.with_name(".env.new")
 """What is on its way into the databases; an interrupted try leaves it to the next."""

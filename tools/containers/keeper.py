@@ -11,6 +11,7 @@ import contextlib
 import json
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tools.containers import (
+from tools.containers.engine import (
     ROOT,
     SERVICE_LABEL,
     DockerFailed,
@@ -197,7 +198,7 @@ def start() -> None:
     log_file().parent.mkdir(exist_ok=True)
     with log_file().open("a") as file:
         keeper = subprocess.Popen(
-            [sys.executable, "-m", "tools.keeper"],
+            [sys.executable, "-m", "tools.containers.keeper"],
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=file,
@@ -227,9 +228,10 @@ def is_watching() -> bool:
 
 def _is_keeper(pid: int) -> bool:
     command = subprocess.run(
-        ["ps", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False
+        ["ps", "-ww", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False
     )
-    return "tools.keeper" in command.stdout
+    # One that an earlier version left is `tools.keeper`.
+    return re.search(r"\btools\.(containers\.)?keeper\b", command.stdout) is not None
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from tools import up
+from tools.containers import up
 
 
 @pytest.fixture

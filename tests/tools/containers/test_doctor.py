@@ -6,10 +6,10 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
-from tools import doctor, keeper
-from tools.containers import DockerFailed
-from tools.doctor import Platform
-from tools.passwords import ADDRESSES, SECRETS
+from tools.containers import doctor, keeper
+from tools.containers.doctor import Platform
+from tools.containers.engine import DockerFailed
+from tools.containers.passwords import ADDRESSES, SECRETS
 
 
 def _platform(

@@ -1,12 +1,15 @@
 """When the keeper brings a container back, and when it leaves it alone."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
-from tools import keeper
-from tools.keeper import Keeper
+from tools.containers import keeper
+from tools.containers.keeper import Keeper
 
 UNHEALTHY = {
     "Action": "health_status: unhealthy",
@@ -49,7 +52,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     machine = Machine()
     monkeypatch.setattr(keeper, "docker", machine.docker)
     monkeypatch.setattr(keeper, "_later", machine.later)
-    monkeypatch.setattr("tools.keeper.time.monotonic", lambda: machine.now)
+    monkeypatch.setattr("tools.containers.keeper.time.monotonic", lambda: machine.now)
     return machine
 
 
@@ -98,3 +101,21 @@ def test_pauses_grow_and_after_ten_starts_in_an_hour_a_person_is_needed(
     machine.run_until(4000)
     assert len(machine.restarts) == 10
     assert "was brought back 10 times within an hour: it is left as it is" in caplog.text
+
+
+@pytest.mark.parametrize("module", ["tools.containers.keeper", "tools.keeper"])
+def test_stop_ends_the_keeper_of_this_version_and_of_an_earlier_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, module: str
+) -> None:
+    pid_file = tmp_path / "keeper.pid"
+    monkeypatch.setattr(keeper, "_pid_file", lambda: pid_file)
+    sleep = [sys.executable, "-c", "import time; time.sleep(60)", module]
+    with subprocess.Popen(sleep, start_new_session=True) as running:
+        try:
+            pid_file.write_text(str(running.pid))
+            assert keeper.is_watching()
+            keeper.stop()
+            assert running.wait(timeout=5) < 0
+        finally:
+            running.kill()
+    assert not pid_file.exists()

@@ -5,9 +5,9 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from tools import doctor, keeper
-from tools.containers import ROOT, DockerFailed, project
-from tools.passwords import is_loopback
+from tools.containers import doctor, keeper
+from tools.containers.engine import ROOT, DockerFailed, project
+from tools.containers.passwords import is_loopback
 
 
 def main() -> int:

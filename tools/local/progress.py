@@ -18,7 +18,7 @@ from covertype.data import Datasets
 from covertype.registry.names import REASON
 from covertype.registry.production import MODEL_NAME, production_version
 from covertype.training.searches import FOREST, LOGREG, LOGREG_GRID
-from tools.processes import AIRFLOW_PASSWORD, AIRFLOW_USER, ROOT, Processes
+from tools.local.processes import AIRFLOW_PASSWORD, AIRFLOW_USER, ROOT, Processes
 
 _START_SECONDS = 180
 _MODEL_SECONDS = 900

@@ -1,8 +1,4 @@
-"""The platform's containers, through the `docker` command.
-
-Only the standard library is used here and in what `make up` runs: a server needs nothing more than
-Docker, Python and make.
-"""
+"""The platform's containers, through the `docker` command."""
 
 import json
 import os
@@ -11,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SETTINGS = ROOT / ".env"
 MANUAL = ROOT / ".env.example"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tools.passwords import (
+from tools.containers.passwords import (
     ADDRESSES,
     SECRETS,
     defaults_in_use,
@@ -63,7 +63,7 @@ def test_only_loopback_addresses_are_loopback() -> None:
 
 def test_program_ends_with_the_reason(strong: dict[str, str]) -> None:
     # Alone, as in its container: beside it lies a module with the name of a standard one.
-    command = [sys.executable, "-P", "tools/passwords.py", str(MANUAL)]
+    command = [sys.executable, "-P", "tools/containers/passwords.py", str(MANUAL)]
     public = {"UI_ADDRESS": "0.0.0.0"}
     refused = subprocess.run(
         command, cwd=ROOT, env=public, capture_output=True, text=True, check=False

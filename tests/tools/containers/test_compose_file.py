@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
-from tools.passwords import ADDRESSES, LOOPBACK
+from tools.containers.passwords import ADDRESSES, LOOPBACK
 
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())[
     "services"

@@ -8,14 +8,14 @@ import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tools.processes import (
+from tools.local.processes import (
     AIRFLOW_PASSWORD,
     AIRFLOW_USER,
     ROOT,
     CannotStart,
     Processes,
 )
-from tools.progress import Ended, NoProgress, NotUp, Prediction, Progress
+from tools.local.progress import Ended, NoProgress, NotUp, Prediction, Progress
 
 _LAST_WORDS_SECONDS = 5.0
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tools import keeper
-from tools.containers import (
+from tools.containers import keeper
+from tools.containers.engine import (
     MANUAL,
     SETTINGS,
     DockerFailed,
@@ -24,7 +24,13 @@ from tools.containers import (
     label,
     service_of,
 )
-from tools.passwords import LOOPBACK, defaults_in_use, is_loopback, read_variables, refusal
+from tools.containers.passwords import (
+    LOOPBACK,
+    defaults_in_use,
+    is_loopback,
+    read_variables,
+    refusal,
+)
 
 _ENGINE = (20, 10)
 _COMPOSE = (2, 24)

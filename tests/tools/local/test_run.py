@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tools import run
+from tools.local import run
 
 
 class Processes:

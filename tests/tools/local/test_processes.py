@@ -6,8 +6,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tools import processes
-from tools.processes import CannotStart, Processes, port_variable
+from tools.local import processes
+from tools.local.processes import CannotStart, Processes, port_variable
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def run_with(procfile: str, state: Path, more: str = "") -> "subprocess.Complete
     program = f"""
 import sys
 from pathlib import Path
-from tools import processes, run
+from tools.local import processes, run
 processes.ROOT = Path({str(state)!r})
 {more}
 class Progress:

@@ -18,7 +18,7 @@ from dotenv import dotenv_values
 from honcho.environ import parse_procfile
 from honcho.manager import Manager
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 DEFAULT_PORTS = {"mlflow": 5000, "data-api": 8001, "airflow": 8080, "inference": 8000, "ui": 8503}
 

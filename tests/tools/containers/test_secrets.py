@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tools import secrets
-from tools.containers import DockerFailed
-from tools.passwords import SECRETS, read_variables
+from tools.containers import secrets
+from tools.containers.engine import DockerFailed
+from tools.containers.passwords import SECRETS, read_variables
 
 
 @pytest.fixture

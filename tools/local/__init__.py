@@ -1,0 +1,1 @@
+"""`make run` and `make smoke`: the platform as processes of this machine."""
