@@ -335,7 +335,7 @@ def test_newcomer_is_told_what_is_on_its_way(newcomer: Person) -> None:
 def test_history_tells_refusals_in_the_language_that_was_chosen(person: Person) -> None:
     person.open(texts.PAGE_MODEL)
     person.reads(texts.REFUSED_VERSION)
-    person.reads(texts.REASON_FIRST)
+    expect(person.page.get_by_text("acierta el").first).to_be_visible()
     person.choose_language("en")
     expect(person.page.get_by_text("is not higher than")).to_be_visible()
 

@@ -174,7 +174,7 @@ def test_a_fault_of_the_follower_s_own_is_logged_with_its_traceback_and_not_put_
 ) -> None:
     followed = Follower(store, 5)
     with monkeypatch.context() as patch:
-        patch.setattr(Follower, "_follow", lambda *_: {}["version"])
+        patch.setattr(Follower, "_follow", lambda *_: dict[str, str]()["version"])
         report = followed.check()
         followed.check()
     assert report.message == "the follower failed: KeyError: 'version'"
