@@ -4,7 +4,6 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
-UV_VERSION := 0.13.9
 LOCAL_UV := .local/uv/bin/uv
 UV := $(or $(shell command -v uv 2>/dev/null),$(LOCAL_UV))
 RUN := $(UV) run --no-sync
@@ -21,7 +20,7 @@ $(LOCAL_UV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or newer is needed; $(PYTHON) is older. Name another one: make PYTHON=python3.13 …"; exit 1; }
 	@echo "Bringing uv into the checkout…"
-	@$(PYTHON) -m venv .local/uv && .local/uv/bin/pip install --quiet uv==$(UV_VERSION)
+	@$(PYTHON) -m venv .local/uv && .local/uv/bin/pip install --quiet -r builder/uv.txt
 
 install: $(if $(filter $(LOCAL_UV),$(UV)),$(LOCAL_UV)) ## Install everything into .venv, from the lock
 	@$(UV) sync --locked --quiet

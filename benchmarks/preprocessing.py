@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from covertype.contract import COLUMNS, GROUPS
 from covertype.data import Datasets
 from covertype.ingestion.preprocessing import preprocess
-from covertype.rows.codes import from_table
+from covertype.rows.arrow import from_table
 
 ROOT = Path(__file__).parents[1]
 _DATA = ROOT / "data-api" / "covertype.parquet"

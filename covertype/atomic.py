@@ -15,7 +15,7 @@ _WAIT_SECONDS = 300
 _PAUSE_SECONDS = 0.02
 _MB = 1_000_000
 _FULL_BELOW = 65_536
-"""Bytes that a disk may have left though it is full."""
+"""Bytes that a disk may have free although it counts as full."""
 
 
 class Busy(TimeoutError):
@@ -27,7 +27,7 @@ class DiskRefuses(OSError):
 
     @classmethod
     def of(cls, folder: Path, code: int) -> "DiskRefuses":
-        """Return the error of the disk of a folder, for ENOSPC, EDQUOT or EROFS."""
+        """Return the error for a folder's disk; `code` is ENOSPC, EDQUOT or EROFS."""
         usage = _usage(folder)
         room = f"{usage.free / _MB:.1f} of {usage.total / _MB:.1f} MB are free"
         what, remedy = {
@@ -43,7 +43,7 @@ class DiskRefuses(OSError):
 def naming_disk(folder: Path) -> Iterator[None]:
     """Raise `DiskRefuses` for what the disk of a folder is the cause of.
 
-    In a system's own words that would be "No space left on device", without a name.
+    The system itself would say "No space left on device", without a name.
     """
     try:
         yield
@@ -52,7 +52,7 @@ def naming_disk(folder: Path) -> Iterator[None]:
     except OSError as error:
         code = error.errno
         if type(error) is OSError and code is None and _usage(folder).free < _FULL_BELOW:
-            # NumPy tells only how much of an array it wrote.
+            # NumPy reports only how much of an array it wrote.
             code = errno.ENOSPC
         if code in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
             raise DiskRefuses.of(folder, code) from error
@@ -66,7 +66,7 @@ def _usage(folder: Path) -> "shutil._ntuple_diskusage":
 
 @contextmanager
 def replacing(path: Path, mode: int = 0o644) -> Iterator[Path]:
-    """Yield a hidden path beside `path`; on a clean exit it takes the place of `path`.
+    """Yield a hidden path beside `path`; on a clean exit it replaces `path` atomically.
 
     Readers see the former file or the whole new one. On an error the former stays as it was. Until
     it has its place, its owner alone may read it; then `mode` is in force.
@@ -83,14 +83,14 @@ def replacing(path: Path, mode: int = 0o644) -> Iterator[Path]:
 
 @contextmanager
 def staging(path: Path) -> Iterator[Path]:
-    """Yield a hidden path beside `path`, for `commit`; what is left there is removed."""
+    """Yield a hidden path beside `path`, for `commit`; remove it afterwards if it still exists."""
     with naming_disk(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         os.close(descriptor)
     temporary = Path(name)
     try:
-        # Before the removal: it frees the room that was short.
+        # Before the removal, which frees space.
         with naming_disk(path.parent):
             yield temporary
     finally:
@@ -98,7 +98,7 @@ def staging(path: Path) -> Iterator[Path]:
 
 
 def commit(temporary: Path, path: Path, mode: int = 0o644) -> None:
-    """Put a written file in the place of `path`, in a way that survives a power failure."""
+    """Replace `path` by a written file, so that it survives a power failure."""
     with temporary.open("rb+") as written:
         os.fsync(written.fileno())
     temporary.chmod(mode)
@@ -117,7 +117,7 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def locked(path: Path, seconds: float = _WAIT_SECONDS) -> Iterator[None]:
-    """Hold the lock of the file `path`; the system lets it go when the process ends.
+    """Hold the lock of the file `path`; the system releases it when the process ends.
 
     Raises
     ------
@@ -128,7 +128,7 @@ def locked(path: Path, seconds: float = _WAIT_SECONDS) -> Iterator[None]:
     """
     with naming_disk(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Without a buffer, which would be written once more, and fail once more, at the end.
+        # Without a buffer: a failed write would be repeated on close.
         file = path.open("ab+", buffering=0)
     with file:
         deadline = time.monotonic() + seconds

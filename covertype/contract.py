@@ -15,13 +15,17 @@ from types import MappingProxyType
 
 @dataclass(frozen=True)
 class Quantity:
-    """A measured feature: a whole number of `unit`, plausible from `minimum` to `maximum`."""
+    """A measured feature: a whole number of `unit`, plausible from `minimum` to `maximum`.
+
+    `example` is a usual value, for the documentation.
+    """
 
     name: str
     unit: str
     minimum: int
     maximum: int
     description: str
+    example: int = 0
 
     @property
     def rule(self) -> str:
@@ -59,15 +63,16 @@ HEIGHT_LIMIT = 9_000
 HILLSHADE_LIMIT = 255
 
 QUANTITIES: tuple[Quantity, ...] = (
-    Quantity("Elevation", "m", 0, HEIGHT_LIMIT, "Elevation above sea level"),
-    Quantity("Aspect", "°", 0, 360, "Compass direction that the slope faces, from north"),
-    Quantity("Slope", "°", 0, 90, "Steepness of the ground"),
+    Quantity("Elevation", "m", 0, HEIGHT_LIMIT, "Elevation above sea level", 3000),
+    Quantity("Aspect", "°", 0, 360, "Compass direction that the slope faces, from north", 45),
+    Quantity("Slope", "°", 0, 90, "Steepness of the ground", 10),
     Quantity(
         "Horizontal_Distance_To_Hydrology",
         "m",
         0,
         DISTANCE_LIMIT,
         "Horizontal distance to the nearest surface water",
+        100,
     ),
     Quantity(
         "Vertical_Distance_To_Hydrology",
@@ -75,6 +80,7 @@ QUANTITIES: tuple[Quantity, ...] = (
         -HEIGHT_LIMIT,
         HEIGHT_LIMIT,
         "Height above the nearest surface water; negative when below it",
+        20,
     ),
     Quantity(
         "Horizontal_Distance_To_Roadways",
@@ -82,18 +88,24 @@ QUANTITIES: tuple[Quantity, ...] = (
         0,
         DISTANCE_LIMIT,
         "Horizontal distance to the nearest road",
+        200,
     ),
-    Quantity("Hillshade_9am", "0–255", 0, HILLSHADE_LIMIT, "Illumination at 9 am, summer solstice"),
     Quantity(
-        "Hillshade_Noon", "0–255", 0, HILLSHADE_LIMIT, "Illumination at noon, summer solstice"
+        "Hillshade_9am", "0–255", 0, HILLSHADE_LIMIT, "Illumination at 9 am, summer solstice", 220
     ),
-    Quantity("Hillshade_3pm", "0–255", 0, HILLSHADE_LIMIT, "Illumination at 3 pm, summer solstice"),
+    Quantity(
+        "Hillshade_Noon", "0–255", 0, HILLSHADE_LIMIT, "Illumination at noon, summer solstice", 230
+    ),
+    Quantity(
+        "Hillshade_3pm", "0–255", 0, HILLSHADE_LIMIT, "Illumination at 3 pm, summer solstice", 180
+    ),
     Quantity(
         "Horizontal_Distance_To_Fire_Points",
         "m",
         0,
         DISTANCE_LIMIT,
         "Horizontal distance to the nearest wildfire ignition point",
+        150,
     ),
 )
 

@@ -1,6 +1,6 @@
-"""What the DAGs' tasks do: each job joins the settings, the datasets and MLflow to the domain.
+"""The use cases that DAG tasks call: each connects settings, datasets and MLflow to the domain.
 
-A job may be tried again: the same arguments give the same result, once.
+Jobs are idempotent: a retry with the same arguments gives the same result.
 """
 
 import logging
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 def collect_group(group: int, collected: datetime) -> tuple[str, int]:
-    """Fetch one group's rows for the collection of that moment; return its file and rows.
+    """Fetch one group's rows for a collection; return the file and the number of rows.
 
     Raises what `covertype.ingestion.collection.collect` raises.
     """
@@ -39,13 +39,13 @@ def collect_group(group: int, collected: datetime) -> tuple[str, int]:
 
 
 def preprocess_files() -> dict[str, int]:
-    """Merge the raw files not read yet.
+    """Merge the unread raw files.
 
     Returns
     -------
     dict
-        `rows`, how many there are now, and `announced`, how many the newest snapshot holds: what
-        `take_snapshot` decides by, the same at every try of it.
+        `rows`, the number of processed rows, and `announced`, that of the newest snapshot. They
+        are the arguments of `take_snapshot`, so that every retry of it decides the same.
     """
     datasets = Settings().datasets
     done = preprocess(datasets)
@@ -54,7 +54,7 @@ def preprocess_files() -> dict[str, int]:
 
 
 def has_unannounced_rows() -> bool:
-    """Tell if there are processed rows that the newest snapshot does not hold."""
+    """Return whether there are processed rows that the newest snapshot does not hold."""
     datasets = Settings().datasets
     return datasets.processed.count() > datasets.newest_snapshot_rows()
 
@@ -67,7 +67,7 @@ def take_snapshot(rows: int, announced: int, anyway: bool) -> dict[str, Any] | N
     rows, announced : int
         Processed rows now, and at the last announcement, as `preprocess_files` returned them.
     anyway : bool
-        Take it however little the rows have grown.
+        Take it even if the rows have not grown enough.
     """
     settings = Settings()
     if not (anyway and rows) and not grown_enough(rows, announced, settings.retrain_growth):
@@ -82,7 +82,7 @@ def take_snapshot(rows: int, announced: int, anyway: bool) -> dict[str, Any] | N
 def plan_search(
     search: Search, candidates: Sequence[Parameters], search_id: str, snapshot: str | None
 ) -> list[dict[str, Any]]:
-    """Return the batches of a search, as arguments of `train_batch`.
+    """Return the batches of a search, as arguments of `batch_of`.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def plan_search(
     Raises
     ------
     ValueError
-        If there is no such snapshot, or a candidate's parameters make no model.
+        If there is no such snapshot, or a candidate has invalid parameters.
     """
     known = Settings().datasets.snapshot_names()
     if not known:
@@ -116,7 +116,7 @@ def plan_search(
 def batch_of(
     search: Search, search_id: str, snapshot: str, candidates: Sequence[Mapping[str, Any]]
 ) -> Batch:
-    """Return a batch of a search from what `plan_search` returned of it."""
+    """Return a batch of a search from its arguments, as returned by `plan_search`."""
     return Batch(search, search_id, snapshot, [Candidate(**one) for one in candidates])
 
 
@@ -134,7 +134,7 @@ def untrained(
     Parameters
     ----------
     trained : sequence of (list of str, or None)
-        What `train_batch` returned for each of `batches`, None where it failed.
+        The result of `train_batch` for each of `batches`, None if it failed.
     """
     return [
         batch_of(search, **batch).name
@@ -152,7 +152,7 @@ def choose_best(run_ids: Sequence[str]) -> str:
 
 
 def keep_best(search: Search, run_id: str) -> None:
-    """Write a run's model as the search's `.pkl`."""
+    """Write a run's model to the search's `.pkl` file."""
     settings = _connect()
     path = tracking.save_model(run_id, settings.models_dir / search.best_file)
     log.info("Kept as %s", path)
@@ -165,7 +165,7 @@ def register(run_id: str) -> str:
 
 
 def promote(version: str) -> bool:
-    """Make a version Production if it beats the present one; tell whether it did.
+    """Promote a version if it is better than the one in Production; return whether it was.
 
     Both are scored on the test part of the data that the version was trained on.
     """

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -59,7 +60,7 @@ def create_app(settings: Settings) -> FastAPI:
         read: Batches = request.app.state.batches
         return read
 
-    app = FastAPI(title="Covertype data API", lifespan=lifespan)
+    app = FastAPI(title="Covertype data API", version=version("covertype"), lifespan=lifespan)
     group_number = Annotated[int, Query(ge=GROUPS[0], le=GROUPS[-1])]
 
     @app.exception_handler(RequestValidationError)

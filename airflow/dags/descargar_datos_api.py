@@ -49,13 +49,13 @@ def descargar_datos_api():
     )
     def fetch(group: int, dag_run=None) -> tuple[str, int]:
         from covertype import jobs
-        from covertype.ingestion.collection import DataApiRefused, NothingToCollect
+        from covertype.ingestion.collection import DataApiRejected, NothingToCollect
 
         try:
             return jobs.collect_group(group, dag_run.run_after)
         except NothingToCollect as reason:
             raise AirflowSkipException(str(reason)) from None
-        except DataApiRefused as reason:
+        except DataApiRejected as reason:
             raise AirflowFailException(str(reason)) from None
 
     @task(outlets=[RAW_DATA], trigger_rule=TriggerRule.ALL_DONE)

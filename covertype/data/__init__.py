@@ -2,14 +2,15 @@
 
 from covertype.data.datasets import Datasets
 from covertype.data.processed import Damaged, Processed
-from covertype.data.raw import WIDTH_RULE, RawFile
+from covertype.data.raw import RawFile
+from covertype.data.rejected import RejectedRow
 from covertype.data.snapshots import Snapshot
 
 __all__ = [
-    "WIDTH_RULE",
     "Damaged",
     "Datasets",
     "Processed",
     "RawFile",
+    "RejectedRow",
     "Snapshot",
 ]

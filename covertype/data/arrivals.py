@@ -1,4 +1,4 @@
-"""The log of raw files in the order of their arrival, and how far it has been read."""
+"""The log of raw files in order of arrival, and the reader's position in it."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ class Record:
     offset : int
         Bytes of the log that have been read.
     last : str
-        The last line read, its digest included: it tells this log from any other.
+        The last line read, with its digest, which identifies this log.
     files : int
         Lines read.
     listed : int, optional
@@ -45,7 +45,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Arrivals:
-    """An append-only file: on each line a name, and a digest of this line and all before it.
+    """An append-only file. Each line holds a name and a digest of all lines up to it.
 
     Each name stands there once. A former release kept the names that it had read in `former`, in
     the order of reading: a new log starts with them.
@@ -56,7 +56,7 @@ class Arrivals:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Let no other process append meanwhile; begin the log if there is none."""
+        """Keep other processes from appending; create the log if it does not exist."""
         with locked(self.path.with_name(f".{self.path.name}.lock")):
             if not self.path.exists():
                 self.append(self._former_names())
@@ -64,16 +64,16 @@ class Arrivals:
             yield
 
     def append(self, names: Iterable[str]) -> None:
-        """Add names at the end; the caller holds the lock."""
+        """Append names; the caller holds the lock."""
         with naming_disk(self.path.parent), self.path.open("a+b") as file:
             file.writelines(_chain(_cut_half_line(file.fileno()), names))
             file.flush()
             os.fsync(file.fileno())
 
     def after(self, record: Record, limit: int | None = None) -> tuple[list[str], Record]:
-        """Return the names that come after a record, `limit` at most, and the record after them.
+        """Return at most `limit` names after a record, and the record after them.
 
-        If the record is of another log, for example of a backup, all names come after it.
+        If the record belongs to another log, such as a backup, return names from the beginning.
         """
         if not self.path.exists():
             return [], Record()
@@ -81,7 +81,7 @@ class Arrivals:
             if not _is_of(file.fileno(), record):
                 record = Record()
             file.seek(record.offset)
-            # What has no end yet is being written.
+            # A line without an end is still being written.
             lines = [line for line in islice(file, limit) if line.endswith(b"\n")]
         if not lines:
             return [], record
@@ -99,7 +99,7 @@ class Arrivals:
         return missing
 
     def last_with(self, start: str, end: str) -> str | None:
-        """Return the newest name that starts and ends so."""
+        """Return the newest name with this prefix and suffix."""
         content = self.path.read_bytes() if self.path.exists() else b""
         ending, found = os.fsencode(end) + b" ", len(content)
         while (found := content.rfind(ending, 0, found)) >= 0:
@@ -109,14 +109,14 @@ class Arrivals:
         return None
 
     def record_of_former_release(self) -> Record:
-        """Return how far a former release read; nothing without its list."""
+        """Return the record of a former release, empty if it left no list."""
         lines = list(_chain(b"", self._former_names()))
         if not lines:
             return Record()
         return Record(sum(map(len, lines)), os.fsdecode(lines[-1][:-1]), len(lines))
 
     def forget_former_release(self) -> None:
-        """Remove the former release's list, once a record is kept with the rows."""
+        """Remove the former release's list; the record is stored with the rows now."""
         self.former.unlink(missing_ok=True)
 
     def _former_names(self) -> list[str]:
@@ -144,9 +144,9 @@ def _is_of(descriptor: int, record: Record) -> bool:
 
 
 def _cut_half_line(descriptor: int) -> bytes:
-    """Remove what a power failure left of a line, and return the last whole one.
+    """Remove an incomplete last line, which a power failure can leave; return the line before it.
 
-    The file that the half line named is found again when the folders are listed.
+    The file that it named is found when the folders are listed.
     """
     size = os.fstat(descriptor).st_size
     tail = os.pread(descriptor, _TAIL, max(0, size - _TAIL))

@@ -12,8 +12,10 @@ from covertype.data import predictions, rejected, snapshots
 from covertype.data.arrivals import Arrivals, Record
 from covertype.data.processed import Processed
 from covertype.data.raw import RawFiles
+from covertype.data.rejected import RejectedRow
 from covertype.data.snapshots import Snapshot
-from covertype.rows.codes import from_frame
+from covertype.rows.arrow import from_frame
+from covertype.rows.codes import Codes
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Datasets:
 
     root: Path
 
-    # Raw: what the data API answered, one file a group and collection.
+    # Raw: the answers of the data API, one file for each group and collection.
 
     @property
     def raw(self) -> RawFiles:
@@ -30,15 +32,15 @@ class Datasets:
         return RawFiles(self.root, Arrivals(self.root / "arrivals.txt", former))
 
     def find_raw(self, group: int, collected: datetime) -> str | None:
-        """Return the name of the group's file of that collection, if it is there."""
+        """Return the name of the group's file of a collection, if it exists."""
         return self.raw.find(group, collected)
 
     def write_raw(
         self, group: int, batch: int, collected: datetime, rows: Sequence[Sequence[str]]
     ) -> str:
-        """Write a group's rows as they came, without a header; return the file's name.
+        """Write a group's rows unchanged, without a header; return the file's name.
 
-        A file of that name that is there already is kept as it is.
+        An existing file of that name is kept.
         """
         return self.raw.write(group, batch, collected, rows)
 
@@ -46,15 +48,15 @@ class Datasets:
         """Return the names of all raw files, in the order of their collection."""
         return self.raw.names()
 
-    def read_raw(self, name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def read_raw(self, name: str) -> tuple[Codes, list[RejectedRow]]:
         """Read a raw file.
 
         Returns
         -------
-        rows : DataFrame of str, shape (n, 13)
-            Columns as in `COLUMNS`, indexed by line number from 1; an empty cell is NaN.
-        misshapen : DataFrame
-            Lines with another number of cells: `line` as index, the line's text and the reason.
+        rows : Codes, shape (n, 13)
+            The valid rows.
+        rejected : list of RejectedRow
+            The others.
         """
         return self.raw.read(name)
 
@@ -77,11 +79,11 @@ class Datasets:
         return self.processed.read()
 
     def unread_names(self) -> list[str]:
-        """Return the raw files that the processed rows don't hold yet, in order of arrival."""
+        """Return the raw files that are not in the processed rows yet, in order of arrival."""
         return self.unread(self.processed)[0]
 
     def unread(self, processed: Processed, limit: int | None = None) -> tuple[list[str], Record]:
-        """Return the raw files unread, `limit` at most, and the record of having read them."""
+        """Return at most `limit` unread raw files, and the record to store after reading them."""
         record = processed.record()
         if record is None:
             record = self.raw.arrivals.record_of_former_release()
@@ -93,7 +95,7 @@ class Datasets:
         Parameters
         ----------
         frame : DataFrame
-            Valid rows, as `covertype.rows.validation.split_valid` gives them.
+            Valid rows, with the columns of the contract.
         sources : sequence of str
             The unread files that are read with this, the first of `unread_names`.
         """
@@ -103,20 +105,20 @@ class Datasets:
                 raise ValueError(f"The next unread files are {names}, not {list(sources)}")
             self.processed.replace(from_frame(frame), record)
 
-    # Rejected: what broke the contract, one file a source that had any.
+    # Rejected: invalid rows, one file for each source that has any.
 
-    def write_rejected(self, source: str, rows: pd.DataFrame) -> None:
-        """Write the rejected rows of a raw file: source, line, text of the row, reason."""
+    def write_rejected(self, source: str, rows: Sequence[RejectedRow]) -> None:
+        """Write the rejected rows of a raw file."""
         rejected.write(self.root / "rejected", source, rows)
 
     def read_rejected(self) -> pd.DataFrame:
-        """Return every rejected row: source, line, text, reason."""
+        """Return every rejected row: source, line, text, violations (a list of `Violation`)."""
         return rejected.read(self.root / "rejected")
 
     # Training: snapshots, so that every candidate of a search sees the same rows.
 
     def take_snapshot(self) -> Snapshot:
-        """Keep the processed rows of this moment under a name made from their content."""
+        """Copy the current processed rows to a file named by their content."""
         path, count, digest = snapshots.take(self.root / "training", self.processed_parquet)
         return Snapshot(self._name(path), count, digest)
 
@@ -133,7 +135,7 @@ class Datasets:
         """Return the rows of a snapshot."""
         return pd.read_parquet(self.root / name)
 
-    # Predictions: what was asked of the inference service, and what it answered.
+    # Predictions: the requests and answers of the inference service.
 
     def predictions_file(self, day: date, name: str) -> Path:
         """Return the path of one writer's Parquet file of answered predictions."""

@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 from covertype.atomic import commit, locked, replacing, staging
 from covertype.contract import COLUMNS
 from covertype.data.arrivals import Record
-from covertype.rows import codes as row_codes
-from covertype.rows.codes import Codes
+from covertype.rows import arrow
+from covertype.rows.codes import Codes, distinct, find, rechunk
 
 _RECORD = b"covertype.read"
 _GROUP_ROWS = 65_536
@@ -75,12 +75,12 @@ class Processed:
         int
             How many rows there are now. The caller holds the lock.
         """
-        new = row_codes.distinct(codes)
+        new = distinct(codes)
         known = np.zeros(len(new), bool)
 
         def merged() -> Iterator[Codes]:
             for part in self._parts():
-                known[row_codes.find(part, new)] = True
+                known[find(part, new)] = True
                 yield part
             yield new[~known]
 
@@ -132,7 +132,7 @@ class Processed:
         try:
             with pq.ParquetFile(self.parquet) as file:
                 for batch in file.iter_batches(_GROUP_ROWS, columns=list(COLUMNS)):
-                    yield row_codes.from_table(pa.Table.from_batches([batch]))
+                    yield arrow.from_table(pa.Table.from_batches([batch]))
         except (ValueError, OSError) as error:
             raise self._damaged(error) from error
 
@@ -146,11 +146,11 @@ class Processed:
         total = 0
         with (
             replacing(self.parquet) as temporary,
-            pq.ParquetWriter(temporary, row_codes.SCHEMA) as writer,
+            pq.ParquetWriter(temporary, arrow.SCHEMA) as writer,
         ):
             # Groups of one size: the same rows make the same pages, however they came.
-            for group in row_codes.rechunk(parts, _GROUP_ROWS):
-                writer.write_table(row_codes.to_table(group))
+            for group in rechunk(parts, _GROUP_ROWS):
+                writer.write_table(arrow.to_table(group))
                 total += len(group)
             writer.add_key_value_metadata({_RECORD: record.to_json()})
         return total
@@ -183,4 +183,4 @@ class Processed:
         options = pa_csv.WriteOptions(include_header=False, quoting_style="none")
         with path.open("ab") as file:
             for part in parts:
-                pa_csv.write_csv(row_codes.to_table(part), file, options)
+                pa_csv.write_csv(arrow.to_table(part), file, options)

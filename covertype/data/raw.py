@@ -1,4 +1,4 @@
-"""Raw files: what the data API answered, one file a group and collection."""
+"""Raw files: the answers of the data API, one file for each group and collection."""
 
 import csv
 import os
@@ -8,27 +8,29 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pandas as pd
+import numpy as np
 
 from covertype.atomic import commit, staging
 from covertype.contract import COLUMNS
 from covertype.data.arrivals import Arrivals, Record
-from covertype.rows.validation import REASON
+from covertype.data.rejected import RejectedRow
+from covertype.rows.codes import Codes, Row
+from covertype.rows.csv_files import Layout
+from covertype.rows.observations import InvalidRow
 
 _OLD_HEADER = [str(number) for number in range(len(COLUMNS))]
-"""First line of the files that earlier platforms wrote; it is no data."""
+"""First line of files that earlier platforms wrote; it is not a row."""
 
-WIDTH_RULE = f"a row must have {len(COLUMNS)} columns"
-
+_LAYOUT = Layout(COLUMNS, labelled=True)
 _SHOWN_TEXT = 500
 _STAMP = "%Y%m%d_%H%M%S"
 _LIST_EVERY = 100
-"""The folders are listed whole once in so many new files, for files that were copied in by hand."""
+"""After so many new files, all folders are listed, to find files that were copied in by hand."""
 
 
 @dataclass(frozen=True)
 class RawFile:
-    """What the name of a raw file says: its group, the group's batch, when it was collected."""
+    """The parts of a raw file's name: group, batch and time of collection."""
 
     group: int
     batch: int
@@ -36,12 +38,12 @@ class RawFile:
 
     @classmethod
     def from_name(cls, name: str) -> "RawFile":
-        """Read a name as `Datasets.raw_names` gives it.
+        """Parse a name as returned by `Datasets.raw_names`.
 
         Raises
         ------
         ValueError
-            If it is not named as a raw file is.
+            If it is not the name of a raw file.
         """
         group, _, rest = name.removeprefix("group_").partition("/batch_")
         batch, _, stamp = rest.removesuffix(".csv").partition("_")
@@ -50,24 +52,24 @@ class RawFile:
 
 @dataclass(frozen=True)
 class RawFiles:
-    """The raw files under a root, and the log of their arrival."""
+    """The raw files under a root folder, and the log of their arrival."""
 
     root: Path
     arrivals: Arrivals
 
     def find(self, group: int, collected: datetime) -> str | None:
-        """Return the name of the group's file of that collection, if it is there."""
+        """Return the name of the group's file of a collection, if it exists."""
         name = self.arrivals.last_with(f"group_{group}/batch_", f"_{_stamp(collected)}.csv")
         return name if name is not None and (self.root / name).exists() else None
 
     def write(
         self, group: int, batch: int, collected: datetime, rows: Sequence[Sequence[str]]
     ) -> str:
-        """Write a group's rows as they came and log the file; one that is there is kept."""
+        """Write a group's rows unchanged and log the file; an existing file is kept."""
         name = f"group_{group}/batch_{batch}_{_stamp(collected)}.csv"
         path = self.root / name
         with staging(path) as temporary:
-            # JSON may hold lone surrogates, which no text may: `read` makes bad cells of them.
+            # JSON may hold lone surrogates, which UTF-8 can't; `read` rejects such cells.
             with temporary.open("w", newline="", encoding="utf-8", errors="surrogatepass") as file:
                 csv.writer(file, lineterminator="\n").writerows(rows)
             with self.arrivals.locked():
@@ -82,9 +84,9 @@ class RawFiles:
         return sorted(names, key=_collected)
 
     def unread(self, record: Record, limit: int | None = None) -> tuple[list[str], Record]:
-        """Return the files that arrived after a record, `limit` at most, and the record after them.
+        """Return at most `limit` files that arrived after a record, and the record after them.
 
-        The folders are listed whole only if nothing arrived, and once in a hundred new files.
+        The folders are listed only if nothing arrived, and after every hundred new files.
         """
         names, after = self.arrivals.after(record, limit)
         if names and after.listed is not None and after.files - after.listed < _LIST_EVERY:
@@ -93,35 +95,34 @@ class RawFiles:
         names, after = self.arrivals.after(record, limit)
         return names, replace(after, listed=after.files)
 
-    def read(self, name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Read a raw file, as `Datasets.read_raw` says."""
-        good: dict[int, list[str]] = {}
-        bad: dict[int, list[str]] = {}
+    def read(self, name: str) -> tuple[Codes, list[RejectedRow]]:
+        """Read a raw file; see `Datasets.read_raw`."""
+        path = self.root / name
+        codes = _LAYOUT.read_fast(path.read_bytes())
+        if codes is not None:
+            return codes, []
+        rows: list[Row] = []
+        rejected: list[RejectedRow] = []
         with (
             _cells_of_any_length(),
-            (self.root / name).open(newline="", encoding="utf-8", errors="replace") as file,
+            path.open(newline="", encoding="utf-8", errors="replace") as file,
         ):
             reader = csv.reader(file)
             for cells in reader:
                 if cells == _OLD_HEADER or not cells:
                     continue
-                (good if len(cells) == len(COLUMNS) else bad)[reader.line_num] = cells
-        rows = pd.DataFrame.from_dict(good, orient="index", columns=list(COLUMNS), dtype=str)
-        misshapen = pd.DataFrame(
-            {
-                "text": [",".join(cells)[:_SHOWN_TEXT] for cells in bad.values()],
-                REASON: [f"{WIDTH_RULE}, got {len(cells)}" for cells in bad.values()],
-            },
-            index=list(bad),
-            dtype=str,
-        )
-        return rows.replace("", pd.NA), misshapen
+                try:
+                    rows.append(_LAYOUT.parse(cells))
+                except InvalidRow as invalid:
+                    text = ",".join(cells)[:_SHOWN_TEXT]
+                    rejected.append(RejectedRow(reader.line_num, text, invalid.violations))
+        return np.array(rows, np.int16).reshape(-1, len(COLUMNS)), rejected
 
     def _log_strays(self) -> None:
-        """Log the files that are there but not in the log: copied in by hand, or before a kill."""
+        """Log files that are missing in the log: copied by hand, or written just before a kill."""
         with self.arrivals.locked():
             strays: list[str] = []
-            # Folder by folder: the names of a year's files are many.
+            # One folder at a time: a year of names takes much memory.
             for folder in self._folders():
                 strays += self.arrivals.without(self._names_in(folder))
             if strays:
@@ -139,7 +140,7 @@ class RawFiles:
 
 @contextmanager
 def _cells_of_any_length() -> Iterator[None]:
-    """Read what is too long to be right, too: its row is rejected, and stops no file."""
+    """Lift the limit of a cell's length, so that a long cell rejects its row and not the file."""
     limit = csv.field_size_limit(2**31 - 1)
     try:
         yield

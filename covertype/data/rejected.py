@@ -1,31 +1,81 @@
-"""Rejected rows: what broke the contract, one file a source that had any."""
+"""Rejected rows: one file for each raw file that has invalid rows.
 
+A file has a line for each broken rule: source, line, text, rule, feature, value.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import pandas as pd
 
 from covertype.atomic import replacing
+from covertype.contract import COLUMNS, FEATURES, TARGET
 from covertype.rows.spreadsheets import inert
-from covertype.rows.validation import REASON
+from covertype.rows.violations import CELLS, VALUE, Violation
 
-_COLUMNS = ["source", "line", "text", REASON]
+_ROW = ["source", "line", "text"]
+_COLUMNS = [*_ROW, *Violation._fields]
+
+_FORMER_REASON = "reason"
+_RULES = {feature.rule: feature.name for feature in (*FEATURES, TARGET)}
+_ANY_RULE = "|".join(map(re.escape, _RULES))
+_FORMER_VALUE = re.compile(
+    rf"(?:^|; )(?P<rule>{_ANY_RULE}), got (?P<value>.*?)(?=; (?:{_ANY_RULE}), got |$)", re.DOTALL
+)
+_FORMER_CELLS = re.compile(rf"a row must have {len(COLUMNS)} columns, got (\d+)")
 
 
-def write(folder: Path, source: str, rejected: pd.DataFrame) -> None:
+@dataclass(frozen=True)
+class RejectedRow:
+    """An invalid row of a raw file: its line from 1, its text, and the broken rules."""
+
+    line: int
+    text: str
+    violations: Sequence[Violation]
+
+
+def write(folder: Path, source: str, rows: Sequence[RejectedRow]) -> None:
     """Write the rejected rows of a raw file; without any there is no file."""
     path = folder / source.replace("/", "_")
-    if rejected.empty:
+    if not rows:
         path.unlink(missing_ok=True)
         return
+    # Texts and values are not trusted, and people open these files in spreadsheets.
+    lines = [
+        (source, row.line, inert(row.text), broken.rule, broken.feature, inert(broken.value))
+        for row in rows
+        for broken in row.violations
+    ]
     with replacing(path) as temporary:
-        # The text is a stranger's, and people open these files in spreadsheets.
-        shown = rejected.assign(source=source, text=rejected["text"].map(inert))
-        shown.rename_axis("line").reset_index()[_COLUMNS].to_csv(temporary, index=False)
+        pd.DataFrame(lines, columns=_COLUMNS).to_csv(temporary, index=False)
 
 
 def read(folder: Path) -> pd.DataFrame:
-    """Return every rejected row: source, line, text, reason."""
+    """Return every rejected row: source, line, text, violations (a list of `Violation`)."""
     files = sorted(folder.glob("*.csv"))
-    if not files:
-        return pd.DataFrame(columns=_COLUMNS)
-    return pd.concat([pd.read_csv(file) for file in files], ignore_index=True)
+    rows = [row for file in files for row in _read(file)]
+    return pd.DataFrame(rows, columns=[*_ROW, "violations"])
+
+
+def _read(file: Path) -> Iterator[tuple[str, int, str, list[Violation]]]:
+    frame = pd.read_csv(file, dtype=str, keep_default_na=False)
+    if _FORMER_REASON in frame.columns:
+        for *row, reason in frame[[*_ROW, _FORMER_REASON]].itertuples(index=False, name=None):
+            yield row[0], int(row[1]), row[2], _of_former_release(reason)
+        return
+    lines = frame[_COLUMNS].itertuples(index=False, name=None)
+    for (source, line, text), broken in groupby(lines, lambda cells: cells[: len(_ROW)]):
+        yield source, int(line), text, [Violation(*cells[len(_ROW) :]) for cells in broken]
+
+
+def _of_former_release(reason: str) -> list[Violation]:
+    """Parse the sentence in which a former release stored the violations."""
+    if cells := _FORMER_CELLS.fullmatch(reason):
+        return [Violation(CELLS, value=cells[1])]
+    return [
+        Violation(VALUE, _RULES[found["rule"]], found["value"].removeprefix("nothing"))
+        for found in _FORMER_VALUE.finditer(reason)
+    ]

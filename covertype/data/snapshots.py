@@ -1,6 +1,6 @@
-"""Snapshots: processed rows that stay as they are, so that a search sees the same rows throughout.
+"""Snapshots: immutable copies of the processed rows, so that a search sees the same rows.
 
-None is ever removed, as a search may run, wait or be repeated for as long as it likes. They are
+They are never removed, as a search may run, wait or be retried at any time. They are
 few: one is taken when the rows have grown by a quarter, so all together are less than five times
 as large as the newest, 7 MB for the whole dataset.
 """
@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from covertype.atomic import replacing
 
-# A former release gave no sequence number; its snapshots are the oldest.
+# Snapshots of a former release have no sequence number; they are the oldest.
 _NAME = re.compile(r"covertype_(?P<rows>\d+)_(?:(?P<sequence>\d+)_)?(?P<digest>[0-9a-f]{12})")
 
 
@@ -29,9 +29,9 @@ class Snapshot:
 
 
 def take(folder: Path, parquet: Path) -> tuple[Path, int, str]:
-    """Copy a Parquet file of rows; return the copy, its rows and their digest.
+    """Copy a Parquet file; return the copy, its number of rows and their digest.
 
-    If the newest snapshot holds the same rows, it is the one.
+    If the newest snapshot holds the same rows, return that one.
     """
     content = parquet.read_bytes()
     count = pq.read_metadata(pa.BufferReader(content)).num_rows
@@ -47,7 +47,7 @@ def take(folder: Path, parquet: Path) -> tuple[Path, int, str]:
 
 
 def paths(folder: Path) -> list[Path]:
-    """Return all snapshots, the newest last, whatever the clock said."""
+    """Return all snapshots in the order of creation, independent of the clock."""
     return sorted(folder.glob("*.parquet"), key=_order)
 
 

@@ -1,4 +1,4 @@
-"""Collecting one group's observations from the data API into a raw file."""
+"""Collects one group's observations from the data API into a raw file."""
 
 import json
 import logging
@@ -15,37 +15,37 @@ from covertype.data import Datasets
 
 log = logging.getLogger(__name__)
 
-_REFUSED = 422
+_UNPROCESSABLE = 422
 
 _MOST_BYTES = 8_000_000
-"""Of an answer: a group's whole batch takes 5 million, and the API draws a tenth of it."""
+"""Of an answer. A whole batch of a group takes 5 million; the API returns a tenth of it."""
 
 _READ_BYTES = 65_536
 _LONGEST_INTEGER = 20
 
 
 class NothingToCollect(Exception):
-    """The group has no rows to give now; asking again at once is of no use."""
+    """The group has no rows now; an immediate retry does not help."""
 
 
 class DataApiUnavailable(Exception):
-    """The data API failed or answered nonsense; asking again may help."""
+    """The data API failed or returned an invalid answer; a retry may help."""
 
 
-class DataApiRefused(Exception):
-    """The data API does not know what was asked; asking again is of no use."""
+class DataApiRejected(Exception):
+    """The data API rejected the request; a retry does not help."""
 
 
 def collect(
     datasets: Datasets, group: int, collected: datetime, url: str, timeout: float
 ) -> tuple[str, int]:
-    """Fetch a group's rows once for a collection, and keep them.
+    """Fetch a group's rows once for a collection, and store them.
 
     Parameters
     ----------
     collected : datetime with a time zone
         Which collection this is. If the group's file of it is there already, as after a repeated
-        try, it is kept and nothing is fetched.
+        attempt, it is kept and nothing is fetched.
     url : str
         Address of the data API's `/data`.
     timeout : float
@@ -61,20 +61,21 @@ def collect(
     Raises
     ------
     NothingToCollect
-        If the group is exhausted or answered with no rows.
+        If the group is exhausted or returned no rows.
     DataApiUnavailable
-        If the API can't be reached, is too slow, fails or answers something else than the design's.
-    DataApiRefused
-        If the API refuses the group's number.
+        If the API can't be reached, is too slow, fails or returns an invalid answer.
+    DataApiRejected
+        If the API rejects the group's number.
     """
     name = datasets.find_raw(group, collected)
     if name is not None:
-        log.info("Group %d: %s is there from an earlier try, kept", group, name)
-        return name, sum(map(len, datasets.read_raw(name)))
-    batch, rows = _fetch(group, url, timeout)
-    name = datasets.write_raw(group, batch, collected, rows)
-    log.info("Group %d: %d rows of batch %d in %s", group, len(rows), batch, name)
-    return name, len(rows)
+        log.info("Group %d: %s exists from an earlier attempt, kept", group, name)
+        rows, rejected = datasets.read_raw(name)
+        return name, len(rows) + len(rejected)
+    batch, answered = _fetch(group, url, timeout)
+    name = datasets.write_raw(group, batch, collected, answered)
+    log.info("Group %d: %d rows of batch %d in %s", group, len(answered), batch, name)
+    return name, len(answered)
 
 
 def _fetch(group: int, url: str, timeout: float) -> tuple[int, list[list[str]]]:
@@ -84,8 +85,8 @@ def _fetch(group: int, url: str, timeout: float) -> tuple[int, list[list[str]]]:
         raise DataApiUnavailable(f"Group {group}: no answer from {url}: {error}") from error
     if status == requests.codes.bad_request:
         raise NothingToCollect(f"Group {group}: {_detail(body)}")
-    if status == _REFUSED:
-        raise DataApiRefused(f"Group {group}: {url} refused the request: {_detail(body)}")
+    if status == _UNPROCESSABLE:
+        raise DataApiRejected(f"Group {group}: {url} refused the request: {_detail(body)}")
     if status != requests.codes.ok:
         raise DataApiUnavailable(f"Group {group}: {url} answered {status}: {_detail(body)}")
     try:
@@ -107,24 +108,24 @@ def _fetch(group: int, url: str, timeout: float) -> tuple[int, list[list[str]]]:
 
 
 def _ask(url: str, group: int, timeout: float) -> tuple[int, bytes]:
-    """Return the status and the body of the API's answer; of a larger one the beginning."""
+    """Return the status and the body of the API's answer, cut off if it is too large."""
     deadline = time.monotonic() + timeout
     body = bytearray()
     with requests.get(url, {"group_number": group}, timeout=timeout, stream=True) as answer:
-        # What is there already, as the time limit of a request starts anew with every byte.
+        # As it arrives: the timeout of a request starts anew with every byte.
         while part := answer.raw.read1(_READ_BYTES, decode_content=True):
             body += part
             if len(body) > _MOST_BYTES:
                 break
             if time.monotonic() > deadline:
-                raise requests.Timeout(f"it was not whole after {timeout:g} s")
+                raise requests.Timeout(f"it was not complete after {timeout:g} s")
     return answer.status_code, bytes(body)
 
 
 def _read(body: bytes) -> tuple[int, list[list[str]]]:
     if len(body) > _MOST_BYTES:
         raise ValueError(f"the answer is larger than {_MOST_BYTES / 1e6:g} MB")
-    # Numbers stay as they were written: 1e-400 is not 0.
+    # Numbers stay text: 1e-400 is not 0.
     answer = json.loads(body, parse_float=str, parse_int=_integer)
     if not isinstance(answer, dict):
         raise ValueError(f"the answer is a {type(answer).__name__}, not an object")
@@ -155,5 +156,5 @@ def _detail(body: bytes) -> str:
 
 
 def describe(collected: Sequence[tuple[str, int]]) -> dict[str, Any]:
-    """Return what a collection brought, for the event of the raw data: files and rows."""
+    """Return the files and rows of a collection, for the event of the raw data."""
     return {"files": [name for name, _ in collected], "rows": sum(rows for _, rows in collected)}

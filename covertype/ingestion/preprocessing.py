@@ -4,22 +4,20 @@ import logging
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
-from covertype.contract import COLUMNS
 from covertype.data import Datasets, Processed
-from covertype.rows.codes import NO_ROWS, Codes, from_frame
-from covertype.rows.validation import REASON, split_valid
+from covertype.rows.arrow import NO_ROWS
+from covertype.rows.codes import Codes
 
 log = logging.getLogger(__name__)
 
 _FILES_AT_ONCE = 50
-"""Files that are merged by one write: this bounds the memory, however many are unread."""
+"""Files merged by one write, to bound the memory."""
 
 
 @dataclass(frozen=True)
 class Preprocessed:
-    """What one preprocessing did, in rows and files."""
+    """The result of one preprocessing, in rows and files."""
 
     files: int
     read: int
@@ -30,20 +28,20 @@ class Preprocessed:
     def __str__(self) -> str:
         return (
             f"{self.files} new files with {self.read} rows: {self.rejected} rejected, "
-            f"{self.duplicates} known already; {self.total} rows in all"
+            f"{self.duplicates} duplicates; {self.total} rows in all"
         )
 
 
 def preprocess(datasets: Datasets) -> Preprocessed:
-    """Read the raw files not read yet, set bad rows aside, merge the others without duplicates.
+    """Read the unread raw files, reject invalid rows, and merge the others without duplicates.
 
-    Running it again, after a stop at any point, gives the same files. A run that overlaps another
-    waits for it.
+    It is idempotent: a run after an interruption at any point gives the same files. Concurrent runs
+    wait for each other.
 
     Raises
     ------
     Busy
-        If the other run does not end in five minutes.
+        If another run does not end within five minutes.
     Damaged
         If the processed rows can't be read.
     """
@@ -55,52 +53,45 @@ def preprocess(datasets: Datasets) -> Preprocessed:
 
 
 def merge_unread(datasets: Datasets, processed: Processed) -> Preprocessed:
-    """Merge what `processed` does not hold yet; the caller holds its lock."""
+    """Merge the raw files that `processed` does not hold yet; the caller holds its lock."""
     processed.remove_half_written()
     before = total = processed.count()
-    files = read = refused = 0
+    files = read = rejected = 0
     unread = True
     while unread:
         names, record = datasets.unread(processed, _FILES_AT_ONCE)
         parts = [NO_ROWS]
         for name in names:
             if (found := _read(datasets, name)) is None:
-                log.warning("%s is gone; it is passed over", name)
+                log.warning("%s is gone; it is skipped", name)
                 continue
-            valid, rejected = found
+            valid, rejected_here = found
             parts.append(valid)
             files += 1
-            read += len(valid) + rejected
-            refused += rejected
+            read += len(valid) + rejected_here
+            rejected += rejected_here
         if names:
             total = processed.append(np.concatenate(parts), record)
             log.info("%d files read, %d rows in all", files, total)
         unread = len(names) == _FILES_AT_ONCE
     processed.mend_csv()
-    return Preprocessed(files, read, refused, before + read - refused - total, total)
+    return Preprocessed(files, read, rejected, before + read - rejected - total, total)
 
 
 def _read(datasets: Datasets, name: str) -> tuple[Codes, int] | None:
-    """Return a raw file's valid rows and how many others were set aside; None without a file."""
+    """Return a raw file's valid rows and the number of rejected ones; None if it is gone."""
     try:
-        rows, misshapen = datasets.read_raw(name)
+        valid, rejected = datasets.read_raw(name)
     except FileNotFoundError:
         return None
-    valid, invalid = split_valid(rows)
-    rejected = pd.concat([misshapen, _as_text(invalid)]).sort_index()
     datasets.write_rejected(name, rejected)
-    if len(rejected):
+    if rejected:
         log.warning("%s: %d rows rejected, see rejected/", name, len(rejected))
-    return from_frame(valid), len(rejected)
-
-
-def _as_text(invalid: pd.DataFrame) -> pd.DataFrame:
-    text = invalid[list(COLUMNS)].fillna("").agg(",".join, axis=1) if len(invalid) else ""
-    return invalid.assign(text=text)[["text", REASON]]
+    return valid, len(rejected)
 
 
 def grown_enough(rows: int, announced: int, growth: float) -> bool:
-    """Tell if the training data is worth training on again.
+    """Return whether the training data has grown enough to train again.
 
     Parameters
     ----------

@@ -3,12 +3,10 @@
 import logging
 from dataclasses import dataclass
 
-import numpy as np
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from sklearn.metrics import accuracy_score
 
-from covertype.contract import CLASSES
 from covertype.registry.names import (
     ACCURACY,
     FORMER,
@@ -22,6 +20,7 @@ from covertype.registry.names import (
     VERDICT,
 )
 from covertype.registry.production import point_alias, production_version, to_production
+from covertype.registry.ranking import floor_accuracy, is_better
 from covertype.registry.tracking import Unusable, fetch_answers, model_uri
 from covertype.training.fitting import Part
 
@@ -121,7 +120,7 @@ def _reason_of(version: str) -> str:
 def _judge(version: str, present: str | None, test: Part) -> Verdict:
     """Compare a version with the one in Production, and tag it with the figures and the reason."""
     accuracy = accuracy_of(version, test)
-    rival = float(np.bincount(test.classes, minlength=len(CLASSES)).max() / len(test))
+    rival = floor_accuracy(test.classes)
     against, aside = "always answering the most frequent class", ""
     tags = {ACCURACY: f"{accuracy:.6f}", TEST_ROWS: str(len(test))}
     if present is not None:
@@ -138,7 +137,7 @@ def _judge(version: str, present: str | None, test: Part) -> Verdict:
         else:
             tags[FORMER_ACCURACY] = f"{rival:.6f}"
             against = f"version {present} in Production"
-    promoted = accuracy > rival
+    promoted = is_better(accuracy, rival)
     reason = (
         f"accuracy {accuracy:.4f} is {'higher' if promoted else 'not higher'} than {rival:.4f} "
         f"of {against}, on the same {len(test)} test rows{aside}"

@@ -36,7 +36,8 @@ from covertype.models.artifact import (
     load_model,
 )
 from covertype.models.stored_forests import StoredForest
-from covertype.registry import flavor
+from covertype.registry import flavor, ranking
+from covertype.registry.ranking import Scores
 from covertype.training.estimators import build, has_converged, library_of
 from covertype.training.evaluation import importances
 from covertype.training.figures import draw_confusion, draw_importances
@@ -236,9 +237,13 @@ def _without_advice() -> Iterator[None]:
 
 
 def best_run(run_ids: Sequence[str]) -> Run:
-    """Return the most accurate of some runs, the one of smaller log loss on a tie."""
-    runs = [MlflowClient().get_run(run_id) for run_id in run_ids]
-    return max(runs, key=lambda run: (run.data.metrics["accuracy"], -run.data.metrics["log_loss"]))
+    """Return the best of some finished runs, as `covertype.registry.ranking` orders them."""
+    runs = {run_id: MlflowClient().get_run(run_id) for run_id in run_ids}
+    return runs[ranking.best({run_id: _scores(run) for run_id, run in runs.items()})]
+
+
+def _scores(run: Run) -> Scores:
+    return Scores(run.data.metrics["accuracy"], run.data.metrics["log_loss"])
 
 
 def save_model(run_id: str, path: Path) -> Path:

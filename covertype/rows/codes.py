@@ -1,60 +1,63 @@
-"""Rows as small integers, so that they are compared exactly and fast."""
+"""Rows as whole numbers, with categories as indexes: for models, and to compare rows.
 
-from collections.abc import Iterable, Iterator
+Every number of the contract fits in 16 bits, so that an observation is 24 bytes.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from covertype.contract import CATEGORIES, COLUMNS
+from covertype.contract import CATEGORIES, FEATURE_NAMES, QUANTITIES, QUANTITY_NAMES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Row = tuple[int, ...]
+"""One row in the contract's order: an observation, or an observation and its class."""
 
 Codes = npt.NDArray[np.int16]
-"""Shape (n, 13), columns as in `COLUMNS`; a category is its index in the contract."""
+"""Shape (n, features) or, with the class as the last column, (n, features + 1); C order."""
 
-_NAMES = {category.name: pa.array(category.values, pa.large_string()) for category in CATEGORIES}
+WIDTH = len(FEATURE_NAMES)
+"""The columns of an observation."""
 
-SCHEMA = pa.schema(
-    [(name, pa.large_string() if name in _NAMES else pa.int16()) for name in COLUMNS]
+_MEASURED = len(QUANTITIES)
+
+# By name and by index, as clients may send either; 3.0 finds the same entry as 3.
+_INDEXES: tuple[dict[Any, int], ...] = tuple(
+    {key: index for index, value in enumerate(category.values) for key in (value, index)}
+    for category in CATEGORIES
 )
 
-NO_ROWS: Codes = np.empty((0, len(COLUMNS)), np.int16)
+
+def to_row(values: Sequence[Any]) -> Row:
+    """Return one valid observation, as a client may send it, as whole numbers."""
+    return (
+        *map(int, values[:_MEASURED]),
+        *map(dict.__getitem__, _INDEXES, values[_MEASURED:]),
+    )
 
 
-def from_frame(frame: pd.DataFrame) -> Codes:
-    """Return the codes of valid rows as `covertype.rows.validation.split_valid` gives them."""
-    # In one thread: where memory is short, Python waits for ever for one that could not begin.
-    return from_table(pa.Table.from_pandas(frame, preserve_index=False, nthreads=1))
-
-
-def from_table(table: pa.Table) -> Codes:
-    """Return the codes of a table with the columns of `SCHEMA`.
-
-    Raises
-    ------
-    ValueError
-        If it holds a missing value, or a category that the contract does not name.
-    """
-    table = table.select(SCHEMA.names).cast(SCHEMA)
-    codes = np.empty((len(table), len(COLUMNS)), np.int16)
-    for number, name in enumerate(COLUMNS):
-        column = table[name]
-        if name in _NAMES:
-            column = pc.index_in(column, value_set=_NAMES[name])
-        if column.null_count:
-            raise ValueError(f"{name} holds a value that the contract does not allow")
-        codes[:, number] = column.to_numpy()
+def to_codes(observations: Sequence[Sequence[Any]]) -> Codes:
+    """Return valid observations, as clients may send them, as codes."""
+    codes = np.empty((len(observations), WIDTH), np.int16)
+    for number in range(_MEASURED):
+        codes[:, number] = [row[number] for row in observations]
+    for number, indexes in enumerate(_INDEXES, _MEASURED):
+        codes[:, number] = [indexes[row[number]] for row in observations]
     return codes
 
 
-def to_table(codes: Codes) -> pa.Table:
-    """Return the rows of codes, as they are stored."""
-    columns = [
-        _NAMES[name].take(pa.array(column)) if name in _NAMES else pa.array(column)
-        for name, column in zip(COLUMNS, codes.T, strict=True)
-    ]
-    return pa.Table.from_arrays(columns, schema=SCHEMA)
+def to_frame(codes: Codes) -> "pd.DataFrame":
+    """Return observations as the raw columns that a model was trained on."""
+    import pandas as pd
+
+    frame = pd.DataFrame(codes[:, :_MEASURED].astype(np.int64), columns=list(QUANTITY_NAMES))
+    for number, category in enumerate(CATEGORIES, _MEASURED):
+        frame[category.name] = np.array(category.values, object)[codes[:, number]]
+    return frame
 
 
 def distinct(codes: Codes) -> Codes:
@@ -62,32 +65,36 @@ def distinct(codes: Codes) -> Codes:
     if not len(codes):
         return codes
     numbers = _keys(codes).dictionary_encode().indices.to_numpy()
-    # Numbers are given in the order of first appearance: a new row has the highest so far.
+    # Rows are numbered in order of first appearance, so a new row has the highest number so far.
     highest = np.maximum.accumulate(numbers)
     return codes[np.concatenate(([True], highest[1:] > highest[:-1]))]
 
 
 def find(rows: Codes, wanted: Codes) -> npt.NDArray[np.intp]:
     """Return the positions in `wanted`, which are distinct, of those of its rows in `rows`."""
+    import pyarrow.compute as pc
+
     found = pc.index_in(_keys(rows), value_set=_keys(wanted)).drop_null()
     positions: npt.NDArray[np.intp] = found.to_numpy().astype(np.intp)
     return positions
 
 
 def rechunk(parts: Iterable[Codes], size: int) -> Iterator[Codes]:
-    """Yield the rows of `parts`, `size` at a time, the last ones as many as are left."""
-    kept = NO_ROWS
+    """Yield the rows of `parts` in chunks of `size`; the last chunk may be smaller."""
+    kept: Codes | None = None
     for part in parts:
-        kept = np.concatenate((kept, part)) if len(kept) else part
+        kept = part if kept is None or not len(kept) else np.concatenate((kept, part))
         while len(kept) >= size:
             yield kept[:size]
             kept = kept[size:]
-    if len(kept):
+    if kept is not None and len(kept):
         yield kept
 
 
-def _keys(codes: Codes) -> pa.Array:
-    """Return the bytes of each row; equal rows and no others have equal bytes."""
+def _keys(codes: Codes) -> Any:
+    """Return the bytes of each row as an Arrow array; they are equal for equal rows only."""
+    import pyarrow as pa
+
     packed = np.ascontiguousarray(codes)
     width = packed.itemsize * packed.shape[1]
     return pa.Array.from_buffers(pa.binary(width), len(packed), [None, pa.py_buffer(packed)])

@@ -63,8 +63,8 @@ DERIVED_NAMES: tuple[str, ...] = tuple(DERIVED)
 def derived_weights() -> npt.NDArray[np.float32]:
     """Return the weights as a matrix, shape (quantities, derived columns).
 
-    The derived columns of quantities of shape (n, 10) are `abs(quantities @ derived_weights())`.
-    The sums are whole numbers below 2**24 in size, so that float32 holds every one exactly.
+    The derived columns of quantities are `abs(quantities @ derived_weights())`. The sums are whole
+    numbers below 2**24 in size, so that float32 holds every one exactly.
     """
     return np.array(
         [[weights.get(name, 0) for weights in DERIVED.values()] for name in QUANTITY_NAMES],

@@ -1,4 +1,4 @@
-"""From the twelve columns of the contract to those that a classifier sees.
+"""The encoders: from the columns of the contract to those that a classifier sees.
 
 An encoder is the first step of every model, so no service encodes. Both are made of scikit-learn's
 own parts, so that anyone can load a model without this package. Their vocabularies are the
@@ -37,8 +37,8 @@ def one_hot_encoder() -> ColumnTransformer:
 def tree_encoder() -> ColumnTransformer:
     """Return the encoder that suits trees: categories as their indexes, and derived columns.
 
-    A tree isolates a soil by two cuts of its index, where 40 columns that are nearly always 0 give
-    most splits nothing to choose from.
+    A tree isolates a soil type by two cuts of its index. With 40 one-hot columns, most columns that
+    a split considers are 0 for nearly all rows.
     """
     indexes = OrdinalEncoder(categories=_VOCABULARIES, dtype=np.float32)
     derive = Pipeline(
@@ -60,7 +60,7 @@ ENCODERS: dict[str, Callable[[], ColumnTransformer]] = {
     "one-hot": one_hot_encoder,
     "trees": tree_encoder,
 }
-"""The encoders by the name that a candidate's parameters give."""
+"""The encoders by their name in a candidate's parameters."""
 
 _NAMES = {len(names): names for names in (ONE_HOT_NAMES, TREE_NAMES)}
 

@@ -18,7 +18,7 @@ def build(search: Search, parameters: Parameters) -> Pipeline:
     Raises
     ------
     ValueError
-        If the search's kind of model has no such parameter, or not with such a value.
+        If the search's kind of model has no such parameter, or the value is not allowed.
     """
     make = {"logistic regression": _logistic_regression, "forest": _forest}[search.family]
     try:
@@ -31,7 +31,7 @@ def build(search: Search, parameters: Parameters) -> Pipeline:
 
 
 def library_of(parameters: Parameters) -> Library:
-    """Return the library that a candidate asks to be trained by.
+    """Return the library that trains a candidate.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def library_of(parameters: Parameters) -> Library:
 
 
 def has_converged(model: Pipeline) -> bool | None:
-    """Tell if a fitted model's solver reached its tolerance; None for a model without a solver."""
+    """Return whether a fitted model's solver converged; None for a model without a solver."""
     iterations = getattr(model[-1], "n_iter_", None)
     return None if iterations is None else bool(max(iterations) < model[-1].max_iter)
 
@@ -57,7 +57,7 @@ def _logistic_regression(parameters: Parameters) -> Pipeline:
     classifier = LogisticRegression(
         **{"max_iter": _MAX_ITERATIONS, "random_state": SEED} | dict(parameters)
     )
-    # In place, as the encoded rows are nobody else's.
+    # In place: nothing else uses the encoded rows.
     scaler = StandardScaler(copy=False)
     return Pipeline(
         [("encoder", one_hot_encoder()), ("scaler", scaler), ("classifier", classifier)]

@@ -1,4 +1,4 @@
-"""How well a model answers: figures over a test part, and what it weighs."""
+"""Scores of a model on a test part, and its feature importances."""
 
 from dataclasses import dataclass
 
@@ -59,12 +59,12 @@ def evaluate(
 
 
 def metric_name(label: str) -> str:
-    """Return a class's name as MLflow takes it in a metric's name."""
+    """Return a class's name in the characters that MLflow allows in a metric's name."""
     return label.lower().replace("/", "_").replace(" ", "_").replace("-", "_")
 
 
 def importances(model: Pipeline) -> "pd.Series[float]":
-    """Return how much each column that the classifier sees weighs, largest first.
+    """Return the importance of each column that the classifier sees, largest first.
 
     The forest's mean decrease in impurity, or the mean size of a scaled column's coefficients.
     """

@@ -49,7 +49,7 @@ class TrainingSet:
             If a part is empty or the training part holds fewer than two classes.
         """
         in_test = in_test_part(rows)
-        # Trees split rows that are alike late: beside each other in memory, they are read faster.
+        # Similar rows stay together deep into a tree; adjacent in memory, they are read faster.
         alike = rows[~in_test].sort_values([TARGET.name, QUANTITY_NAMES[0]], kind="stable")
         train, test = _part(alike, np.int16), _part(rows[in_test], np.int64)
         if not len(test) or len(np.unique(train.classes)) < 2:
@@ -67,7 +67,7 @@ def _part(rows: pd.DataFrame, whole: type[np.integer]) -> Part:
 
 @dataclass(frozen=True)
 class Trained:
-    """A fitted candidate, what it scored on the test part, and the seconds of its training."""
+    """A fitted candidate, its scores on the test part, and the seconds of its training."""
 
     model: Pipeline
     evaluation: Evaluation

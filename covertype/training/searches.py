@@ -10,21 +10,21 @@ Parameters = Mapping[str, Any]
 """The classifier's own parameters by name and, if not the default, those named below."""
 
 ENCODING = "encoding"
-"""Names a forest's encoder, of `covertype.training.encoding.ENCODERS`."""
+"""Parameter: the name of a forest's encoder in `covertype.training.encoding.ENCODERS`."""
 
 LIBRARY = "library"
-"""Names the library that trains, a `Library`."""
+"""Parameter: the `Library` that trains."""
 
 
 TREES_A_TASK = 100
-"""The trees of the forests that one task trains, unless a single forest has more."""
+"""The most trees that one task trains, unless a single forest has more."""
 
 _DEFAULT_TREES = 100
 """scikit-learn's own."""
 
 
 class Library(StrEnum):
-    """What fits a candidate. Either way the result is a plain scikit-learn model."""
+    """The library that fits a candidate. The result is a plain scikit-learn model in any case."""
 
     FASTEST = "fastest"
     SCIKIT_LEARN = "scikit-learn"

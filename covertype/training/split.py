@@ -1,4 +1,4 @@
-"""Which observations are for testing: decided by the observation alone, for ever."""
+"""The split into training and test part; it depends on the observation alone."""
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ _MIX_2 = np.uint64(0x94D049BB133111EB)
 
 
 def in_test_part(observations: pd.DataFrame) -> npt.NDArray[np.bool_]:
-    """Tell which rows belong to the test part.
+    """Return which rows belong to the test part.
 
     A hash of the twelve features decides, so the answer for an observation is the same on every
     machine, in every run and in every later version of the data, and equal observations stay
@@ -24,7 +24,7 @@ def in_test_part(observations: pd.DataFrame) -> npt.NDArray[np.bool_]:
     Parameters
     ----------
     observations : DataFrame, shape (n, ≥ 12)
-        Valid rows with the twelve features as columns, in any order.
+        Valid rows with the features as columns, in any order.
 
     Returns
     -------

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from covertype.answers import BatchAnswer, PredictionAnswer
 from covertype.contract import CLASSES, QUANTITIES
-from inference.model.codes import Codes, Row
+from covertype.rows.codes import Codes, Row
 from inference.model.serving import ServedModel
 
 _SHOWN_WARNINGS = 100

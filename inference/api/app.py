@@ -7,6 +7,7 @@ import json
 import resource
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 
 import msgspec
 from fastapi import FastAPI, Request, Response
@@ -49,7 +50,9 @@ def create_app(settings: ServingSettings) -> FastAPI:
             yield {Connections.STATE: connections}
             watching.cancel()
 
-    app = FastAPI(title="Covertype", description=_DESCRIPTION, lifespan=lifespan)
+    app = FastAPI(
+        title="Covertype", version=version("covertype"), description=_DESCRIPTION, lifespan=lifespan
+    )
     for routes in (predict, scoring, status):
         app.include_router(routes.router)
     document_answers(app)

@@ -8,10 +8,10 @@ import numpy.typing as npt
 from fastapi import Request, Response
 from starlette.types import Receive, Scope, Send
 
+from covertype.rows.codes import Codes
 from inference.api.bodies import Body
 from inference.api.service import Service, service_of
 from inference.api.uploads import Upload
-from inference.model.codes import Codes
 from inference.model.serving import ServedModel
 
 Read = Callable[[Body, int], Codes]

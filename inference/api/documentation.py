@@ -6,10 +6,10 @@ import msgspec
 from fastapi import FastAPI
 
 from covertype import answers
-from covertype.contract import CATEGORIES, FEATURES, Category, Feature
+from covertype.contract import CATEGORIES, FEATURES, QUANTITIES, Category, Feature
 from inference.api.http import CSV, JSON
 
-_BY_INDEX = [3000, 45, 10, 100, 20, 200, 220, 230, 180, 150, 0, 0]
+_BY_INDEX = [*(quantity.example for quantity in QUANTITIES), *(0 for _ in CATEGORIES)]
 _BY_NAME = [
     *_BY_INDEX[: -len(CATEGORIES)],
     *(category.values[0] for category in CATEGORIES),

@@ -1,20 +1,21 @@
 """From the bytes of a request to observations, or to why not.
 
-Observations are first read by a decoder made from the contract, in compiled code. What that
-refuses, and an object by column name, is read again by the contract's own rules, which decide and
-word the refusal: the decoder only accepts a part of what they accept, faster.
+Observations are first read by compiled code. What that does not accept, and an object by column
+name, is read again by the rule itself, which decides and says what is wrong.
 """
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from typing import Annotated, Any, Literal
+from functools import partial
+from typing import Any
 
-import msgspec
 import numpy as np
-from msgspec import Meta
 
-from covertype.contract import CATEGORIES, FEATURE_NAMES, QUANTITIES
-from covertype.rows.validation import InvalidObservation, parse_observation
+from covertype.contract import FEATURE_NAMES
+from covertype.rows.codes import WIDTH, Codes, Row
+from covertype.rows.json_values import decode_many, decode_one
+from covertype.rows.observations import InvalidRow, parse_row
+from covertype.rows.violations import describe
 from inference.api.bodies import (
     Body,
     Content,
@@ -25,7 +26,6 @@ from inference.api.bodies import (
     quote_what_is_no_number,
     values,
 )
-from inference.model.codes import Codes, Row, to_codes, to_row
 
 Fault = dict[str, Any]
 """One fault as FastAPI words them: `loc`, `msg`, `type`."""
@@ -33,20 +33,6 @@ Fault = dict[str, Any]
 _SHOWN_FAULTS = 20
 _BLOCK = 10_000
 _BLOCK_BYTES = 250_000
-
-_quantities: list[Any] = [
-    Annotated[int, Meta(ge=quantity.minimum, le=quantity.maximum)]
-    | Annotated[float, Meta(ge=quantity.minimum, le=quantity.maximum, multiple_of=1.0)]
-    for quantity in QUANTITIES
-]
-_categories: list[Any] = [
-    Literal[category.values] | Annotated[int, Meta(ge=0, le=len(category.values) - 1)]
-    for category in CATEGORIES
-]
-_Values: Any = tuple.__class_getitem__((*_quantities, *_categories))
-_One = msgspec.defstruct("_One", [("features", _Values)])
-_decode_one: Callable[[Body], Any] = msgspec.json.Decoder(_One).decode
-_decode_many: Callable[[bytes], list[Any]] = msgspec.json.Decoder(list[_Values]).decode
 
 _BATCH = Fields("features")
 _NO_FEATURES = 'the body must be an object with "features"'
@@ -65,8 +51,8 @@ def fault(message: str, *loc: str | int) -> Fault:
     return {"loc": list(loc), "msg": message, "type": "value_error"}
 
 
-def refuse(message: str, *loc: str | int) -> InvalidRequest:
-    """Return a refusal for one fault."""
+def invalid(message: str, *loc: str | int) -> InvalidRequest:
+    """Return the error for one fault."""
     return InvalidRequest([fault(message, *loc)])
 
 
@@ -78,14 +64,12 @@ def read_one(body: Body) -> Row:
     InvalidRequest
         If the body is anything else, with every value that breaks its rule.
     """
-    try:
-        return to_row(_decode_one(body).features)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        return to_row(_observation(_features(read_json(body)), "features"))
+    row = decode_one(body)
+    return row if row is not None else _parse(_features(read_json(body)), "features")
 
 
-def read_many(body: Content, most: int) -> Codes:
-    """Read the observations of `{"features": [[…], …]}`, `most` at most.
+def read_many(body: Content, limit: int) -> Codes:
+    """Read the observations of `{"features": [[…], …]}`, at most `limit`.
 
     Raises
     ------
@@ -94,8 +78,8 @@ def read_many(body: Content, most: int) -> Codes:
     """
     found = read_fields(_BATCH, body)
     if "features" not in found:
-        raise refuse(_NO_FEATURES, "features")
-    return read_rows(found["features"], most, "features")
+        raise invalid(_NO_FEATURES, "features")
+    return read_rows(found["features"], limit, "features")
 
 
 def read_fields(fields: Fields, body: Content) -> dict[str, memoryview]:
@@ -114,11 +98,11 @@ def read_fields(fields: Fields, body: Content) -> dict[str, memoryview]:
     except TypeError:
         return {}
     except Malformed as error:
-        raise refuse(f"the body must be JSON: {error}", "body") from None
+        raise invalid(f"the body must be JSON: {error}", "body") from None
 
 
 def read_rows(
-    rows: memoryview, most: int, *loc: str | int, columns: Sequence[str] = FEATURE_NAMES
+    rows: memoryview, limit: int, *loc: str | int, columns: Sequence[str] = FEATURE_NAMES
 ) -> Codes:
     """Read observations, each a list of 12 values or an object by column name.
 
@@ -126,7 +110,7 @@ def read_rows(
     ----------
     rows : memoryview
         A list as JSON.
-    most : int
+    limit : int
         How many observations it may hold.
     *loc : str or int
         Where in the body it is.
@@ -139,19 +123,19 @@ def read_rows(
         With the first values that break their rules, each with its row.
     """
     if not is_list(rows):
-        raise refuse("must be a list of observations", *loc)
+        raise invalid("must be a list of observations", *loc)
     in_order = list(columns) == list(FEATURE_NAMES)
     # Each is one list or object with none inside; with more than that it is refused anyway.
     begun = count(rows, b"[", b"{") - 1
-    if begun > most:
-        check_count(begun, most, *loc)
+    if begun > limit:
+        check_count(begun, limit, *loc)
     blocks, end = _read_fast(rows) if in_order else ([], 1)
     if end < len(rows):
         rest = values(rows, end)
         named = rest if in_order else (_by_name(row, columns) for row in rest)
         blocks.append(parse_each(named, *loc, first=sum(map(len, blocks))))
     codes = np.concatenate(blocks)
-    check_count(len(codes), most, *loc)
+    check_count(len(codes), limit, *loc)
     return codes
 
 
@@ -169,10 +153,10 @@ def _read_fast(rows: memoryview) -> tuple[list[Codes], int]:
         end = len(block) - 1 if is_last else block.rfind(b"],") + 1
         if end < 1:
             break
-        try:
-            blocks.append(to_codes(_decode_many(b"[" + block[:end] + b"]")))
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        codes = decode_many(b"[" + block[:end] + b"]")
+        if codes is None:
             break
+        blocks.append(codes)
         start += end + 1
     return blocks, start
 
@@ -200,32 +184,47 @@ def parse_each(rows: Iterable[Any], *loc: str | int, first: int = 0) -> Codes:
     InvalidRequest
         With the first values that break their rules, each with its row.
     """
+    return collect((partial(_parse, row) for row in rows), *loc, first=first)
+
+
+def collect(readers: Iterable[Callable[..., Row]], *loc: str | int, first: int = 0) -> Codes:
+    """Put together the observations that functions of a place in the body return.
+
+    Raises
+    ------
+    InvalidRequest
+        With the first faults that they raise.
+    """
     blocks: list[Codes] = []
-    parsed: list[Any] = []
+    rows: list[Row] = []
     faults: list[Fault] = []
     number = first - 1
     try:
-        for number, row in enumerate(rows, first):
+        for number, read in enumerate(readers, first):
             try:
-                parsed.append(_observation(row, *loc, number))
+                rows.append(read(*loc, number))
             except InvalidRequest as error:
                 faults += error.faults
                 if len(faults) >= _SHOWN_FAULTS:
                     break
-            if len(parsed) == _BLOCK:
-                blocks.append(to_codes(parsed))
-                parsed = []
+            if len(rows) == _BLOCK:
+                blocks.append(_to_codes(rows))
+                rows = []
     except Malformed as error:
         faults.append(fault(str(error), *loc, number + 1))
     if faults:
         raise InvalidRequest(faults[:_SHOWN_FAULTS])
-    return np.concatenate([*blocks, to_codes(parsed)])
+    return np.concatenate([*blocks, _to_codes(rows)])
 
 
-def check_count(count: int, most: int, *loc: str | int) -> None:
-    """Refuse no rows at all, and more than `most`."""
-    if not 1 <= count <= most:
-        raise refuse(f"must hold 1 to {most} observations, got {count}", *loc)
+def _to_codes(rows: list[Row]) -> Codes:
+    return np.array(rows, np.int16).reshape(-1, WIDTH)
+
+
+def check_count(count: int, limit: int, *loc: str | int) -> None:
+    """Raise `InvalidRequest` for no rows at all, and for more than `limit`."""
+    if not 1 <= count <= limit:
+        raise invalid(f"must hold 1 to {limit} observations, got {count}", *loc)
 
 
 def read_json(body: Content) -> Any:
@@ -239,26 +238,42 @@ def read_json(body: Content) -> Any:
     try:
         return json.loads(bytes(body))
     except (ValueError, RecursionError) as error:
-        raise refuse(f"the body must be JSON: {error}", "body") from None
+        raise invalid(f"the body must be JSON: {error}", "body") from None
 
 
 def _features(content: Any) -> Any:
     if not isinstance(content, dict) or "features" not in content:
-        raise refuse(_NO_FEATURES, "features")
+        raise invalid(_NO_FEATURES, "features")
     return content["features"]
 
 
-def _observation(values: Any, *loc: str | int) -> Sequence[Any]:
+def _parse(values: Any, *loc: str | int) -> Row:
     if not isinstance(values, list | dict):
-        raise refuse(
+        raise invalid(
             f"must be a list of {len(FEATURE_NAMES)} values or an object by column name", *loc
         )
     try:
-        return parse_observation(values)
-    except InvalidObservation as error:
-        raise InvalidRequest(
-            [
-                fault(message, *loc, *([name] if name else []))
-                for name, message in error.errors.items()
-            ]
-        ) from None
+        return parse_row(values)
+    except InvalidRow as error:
+        raise invalid_row(error, *loc) from None
+
+
+def invalid_row(
+    error: InvalidRow, *loc: str | int, columns: int = len(FEATURE_NAMES)
+) -> InvalidRequest:
+    """Return the faults of a row that breaks the contract, each at its feature.
+
+    Parameters
+    ----------
+    error : InvalidRow
+    *loc : str or int
+        Where in the body the row is.
+    columns : int
+        How many columns its file has.
+    """
+    return InvalidRequest(
+        [
+            fault(describe(broken, columns), *loc, *([broken.feature] if broken.feature else []))
+            for broken in error.violations
+        ]
+    )

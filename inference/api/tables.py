@@ -3,43 +3,31 @@
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import islice
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute
 import pyarrow.csv
 
-from covertype.contract import CATEGORIES, CLASSES, FEATURE_NAMES, QUANTITIES, TARGET
+from covertype.contract import CLASSES, FEATURE_NAMES
+from covertype.rows.codes import Codes, Row
+from covertype.rows.csv_files import InvalidHeader, Layout, separator_of
+from covertype.rows.observations import InvalidRow
 from inference.api.bodies import BYTE_ORDER_MARK, LONGEST_VALUE, Body
-from inference.api.requests import check_count, parse_each, refuse
-from inference.model.codes import WIDTH, Codes
+from inference.api.requests import check_count, collect, invalid, invalid_row
 
-_LINE_END = re.compile(rb"[\r\n]")
-_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?", re.ASCII)
 _BLOCK = 20_000
 
 _BLOCK_BYTES = 2_000_000
 _TOO_LONG = f"a line may have {LONGEST_VALUE} bytes"
 
-_INDEXES: dict[str, tuple[pa.Array, npt.NDArray[np.int16]]] = {
-    category.name: (
-        pa.array([*category.values, *map(str, range(len(category.values)))]),
-        np.tile(np.arange(len(category.values), dtype=np.int16), 2),
-    )
-    for category in CATEGORIES
-}
-"""The texts that stand for a value, name or index, and the index that each of them means."""
 
-
-def read_csv(body: Body, most: int) -> Codes:
-    """Read observations, a line each, as CSV with commas (or semicolons).
-
-    The first line may name the columns, in any order, Cover_Type among them or not; without it
-    there are twelve, in the contract's order.
+def read_csv(body: Body, limit: int) -> Codes:
+    """Read observations, a line each, in the dialect of `covertype.rows.csv_files`.
 
     Raises
     ------
@@ -49,37 +37,40 @@ def read_csv(body: Body, most: int) -> Codes:
     if body.startswith(BYTE_ORDER_MARK):
         body = body[len(BYTE_ORDER_MARK) :]
     _check_lines(body)
-    first = re.split(rb"[\r\n]", body[: LONGEST_VALUE + 1], maxsplit=1)[0].decode(
-        "utf-8", "replace"
-    )
-    delimiter = ";" if ";" in first and "," not in first else ","
-    named = [cell.strip(' "\r') for cell in first.split(delimiter)]
-    header = any(name in FEATURE_NAMES for name in named)
-    columns = named if header else list(FEATURE_NAMES)
-    if header and (
-        len(set(columns)) < len(columns)
-        or not set(FEATURE_NAMES) <= set(columns) <= {*FEATURE_NAMES, TARGET.name}
-    ):
-        raise refuse(f"the first line must name {', '.join(FEATURE_NAMES)}", "body", 0)
-    lines = _count_lines(body) - header
-    if lines > most + 1:
+    layout = _layout(body)
+    lines = _count_lines(body) - layout.has_header
+    if lines > limit + 1:
         # With a blank line among them it may still be right.
-        check_count(lines, most, "body")
-    codes = _read_fast(body, columns, delimiter, header)
+        check_count(lines, limit, "body")
+    codes = _read_fast(body, layout)
     if codes is None:
-        codes = parse_each(_rows(body, columns, delimiter, header), "body")
-    check_count(len(codes), most, "body")
+        codes = collect(_readers(body, layout), "body")
+    check_count(len(codes), limit, "body")
     return codes
 
 
+def _layout(body: Body) -> Layout:
+    begun = body[: LONGEST_VALUE + 1].lstrip(b"\r\n")
+    first = re.split(rb"[\r\n]", begun, maxsplit=1)[0].decode("utf-8", "replace")
+    separator = separator_of(first)
+    try:
+        cells = next(csv.reader([first], delimiter=separator), [])
+        return Layout.of(cells, separator)
+    except InvalidHeader as error:
+        message = f"the first line must name each of {', '.join(FEATURE_NAMES)} once"
+        raise invalid(f"{message} ({error})", "body", 0) from None
+    except csv.Error as error:
+        raise invalid(f"the body must be CSV: {error}", "body") from None
+
+
 def _check_lines(body: Body) -> None:
-    """Refuse a line that is too long, before anything is made of it."""
+    """Raise `InvalidRequest` for a line that is too long, before anything is made of it."""
     start = 0
     while len(body) - start > LONGEST_VALUE:
         limit = start + LONGEST_VALUE + 1
         end = max(body.rfind(b"\n", start, limit), body.rfind(b"\r", start, limit))
         if end < 0:
-            raise refuse(_TOO_LONG, "body")
+            raise invalid(_TOO_LONG, "body")
         start = end + 1
 
 
@@ -89,8 +80,8 @@ def _count_lines(body: Body) -> int:
     return max(newlines, body.count(b"\r") - body.count(b"\r\n"))
 
 
-def _read_fast(body: Body, columns: list[str], delimiter: str, header: bool) -> Codes | None:
-    """Read what is right at first sight, by blocks of lines; None leaves it to the rules."""
+def _read_fast(body: Body, layout: Layout) -> Codes | None:
+    """Read lines that are right at first sight, block by block; None if one of them is not."""
     blocks: list[Codes] = []
     start = 0
     while start < len(body):
@@ -98,7 +89,7 @@ def _read_fast(body: Body, columns: list[str], delimiter: str, header: bool) -> 
         end = start + _BLOCK_BYTES
         end = body.rfind(b"\n", start, end) + 1 if end < len(body) else len(body)
         block = memoryview(body)[start:end] if end > start else memoryview(body)[start:]
-        codes = _read_block(block, columns, delimiter, skipped=int(header and start == 0))
+        codes = layout.read_fast(block, skipped=int(layout.has_header and start == 0))
         if codes is None:
             return None
         blocks.append(codes)
@@ -106,49 +97,20 @@ def _read_fast(body: Body, columns: list[str], delimiter: str, header: bool) -> 
     return np.concatenate(blocks) if blocks else None
 
 
-def _read_block(
-    block: memoryview, columns: list[str], delimiter: str, skipped: int
-) -> Codes | None:
-    types = {quantity.name: pa.float64() for quantity in QUANTITIES}
-    types |= {category.name: pa.string() for category in CATEGORIES}
+def _readers(body: Body, layout: Layout) -> Iterator[Callable[..., Row]]:
+    """Yield a function for each line that reads it, given its place in the body."""
     try:
-        table = pyarrow.csv.read_csv(
-            pa.BufferReader(block),
-            # Faster than with threads, for so few lines.
-            pyarrow.csv.ReadOptions(use_threads=False, column_names=columns, skip_rows=skipped),
-            pyarrow.csv.ParseOptions(delimiter=delimiter),
-            pyarrow.csv.ConvertOptions(column_types=types, include_columns=list(FEATURE_NAMES)),
-        )
-    except pa.ArrowException:
-        return None
-    codes = np.empty((len(table), WIDTH), np.int16)
-    for number, quantity in enumerate(QUANTITIES):
-        values = table[quantity.name].to_numpy()
-        if not ((values >= quantity.minimum) & (values <= quantity.maximum)).all():
-            return None
-        codes[:, number] = values
-        if not (codes[:, number] == values).all():
-            return None
-    for number, category in enumerate(CATEGORIES, len(QUANTITIES)):
-        texts, indexes = _INDEXES[category.name]
-        found = pyarrow.compute.index_in(table[category.name], value_set=texts)
-        if found.null_count:
-            return None
-        codes[:, number] = indexes[found.to_numpy()]
-    return codes
-
-
-def _rows(body: Body, columns: list[str], delimiter: str, header: bool) -> Iterator[list[Any]]:
-    """Yield the lines as the contract's rules read them."""
-    try:
-        for line in islice(_records(body, delimiter), int(header), None):
-            cells = [_cell(cell) for cell in line]
-            if len(cells) == len(columns):
-                named = dict(zip(columns, cells, strict=True))
-                cells = [named[name] for name in FEATURE_NAMES]
-            yield cells
+        for cells in islice(_records(body, layout.separator), int(layout.has_header), None):
+            yield partial(_parse, layout, cells)
     except csv.Error as error:
-        raise refuse(f"the body must be CSV: {error}", "body") from None
+        raise invalid(f"the body must be CSV: {error}", "body") from None
+
+
+def _parse(layout: Layout, cells: list[str], *loc: str | int) -> Row:
+    try:
+        return layout.parse(cells)
+    except InvalidRow as error:
+        raise invalid_row(error, *loc, columns=len(layout.columns)) from None
 
 
 def _records(body: Body, delimiter: str) -> Iterator[list[str]]:
@@ -173,15 +135,8 @@ class _Lines:
         line = next(self._lines)
         self.length += len(line)
         if self.length > LONGEST_VALUE:
-            raise refuse(_TOO_LONG, "body")
+            raise invalid(_TOO_LONG, "body")
         return line
-
-
-def _cell(text: str) -> int | float | str:
-    text = text.strip()
-    if not _NUMBER.fullmatch(text) or len(text) > 100:
-        return text
-    return int(text) if text.lstrip("+-").isdigit() else float(text)
 
 
 def write_csv(probabilities: npt.NDArray[np.float64], version: str) -> Iterator[bytes]:

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -29,20 +30,19 @@ from numba import types
 
 from covertype.contract import CATEGORIES, CLASSES, QUANTITIES
 from covertype.models.stored_forests import StoredForest
-from inference.model.codes import WIDTH, Codes
+from covertype.rows.codes import WIDTH, Codes
 
 log = logging.getLogger(__name__)
 
 _FOLDER = "forest-2"
 """Where a version's arrays are kept; the number changes with their layout."""
 
-# The columns of an encoded row: the contract's twelve, each area, each soil, the leaves', and then
-# the derived ones, however many.
+# The columns of an encoded row: the contract's features, one for each value of each category, the
+# leaves', and then the derived ones, however many.
 _MEASURED = len(QUANTITIES)
-_AREAS, _SOILS = (len(category.values) for category in CATEGORIES)
-_FIRST_AREA = WIDTH
-_FIRST_SOIL = _FIRST_AREA + _AREAS
-_LEAF = _FIRST_SOIL + _SOILS
+_VALUES = [len(category.values) for category in CATEGORIES]
+_FIRST_VALUES = tuple(accumulate(_VALUES, initial=WIDTH))[:-1]
+_LEAF = WIDTH + sum(_VALUES)
 _FIRST_DERIVED = _LEAF + 1
 _MOST_COLUMNS = 2**8
 
@@ -61,7 +61,8 @@ class ForestArrays:
 
     `nodes` is uint64 of shape (n,): left child in the upper 32 bits, then the threshold in 24
     with sign, then the column in 8; the first `trees` of them are the roots. `leaves` is float64
-    of shape (distinct leaves, 7). `weights` of the derived columns is int32 of shape (10, derived).
+    of shape (distinct leaves, classes). `weights` of the derived columns is int32 of shape
+    (quantities, derived).
     No leaf is deeper than `depth`.
     """
 
@@ -131,7 +132,7 @@ def _encoding(forest: StoredForest) -> tuple[npt.NDArray[np.int64], npt.NDArray[
     """Return where a forest's columns stand in an encoded row, and the derived columns' weights."""
     steps = getattr(forest.load_encoder(), "named_transformers_", {})
     columns, logged = (
-        [np.arange(_MEASURED), np.arange(_FIRST_AREA, _LEAF)],
+        [np.arange(_MEASURED), np.arange(WIDTH, _LEAF)],
         np.empty((_MEASURED, 0)),
     )
     if "derived" in steps:
@@ -231,11 +232,11 @@ def _walk(
     encoded[_LEAF] = _LOWEST
     at = np.empty(trees, np.uint64)
     for row in range(len(codes)):
-        encoded[_FIRST_AREA:_LEAF] = 0
+        encoded[WIDTH:_LEAF] = 0
         for column in range(WIDTH):
             encoded[column] = codes[row, column]
-        encoded[_FIRST_AREA + codes[row, _MEASURED]] = 1
-        encoded[_FIRST_SOIL + codes[row, _MEASURED + 1]] = 1
+        for category, first in enumerate(_FIRST_VALUES):
+            encoded[first + codes[row, _MEASURED + category]] = 1
         for column in range(derived):
             total = 0
             for quantity in range(_MEASURED):

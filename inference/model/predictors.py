@@ -10,8 +10,8 @@ import numpy.typing as npt
 from covertype.contract import CATEGORIES, CLASSES, QUANTITIES
 from covertype.models.artifact import MODEL_FILE, class_probabilities, load_model
 from covertype.models.stored_forests import StoredForest
+from covertype.rows.codes import Codes, to_codes, to_frame
 from inference.model.cards import Card
-from inference.model.codes import Codes, to_codes, to_frame
 from inference.model.forest import ForestArrays, ForestPredictor, flatten
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from covertype.atomic import replacing
 from covertype.contract import CATEGORIES, FEATURE_NAMES
 from covertype.data import Datasets
-from inference.model.codes import WIDTH
+from covertype.rows.codes import WIDTH
 
 RECORD = np.dtype(
     [("time", "f8"), ("codes", "i2", WIDTH), ("prediction", "i2"), ("probability", "f8")]

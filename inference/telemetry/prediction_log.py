@@ -16,7 +16,7 @@ from datetime import date
 import numpy as np
 import numpy.typing as npt
 
-from inference.model.codes import WIDTH, Codes, Row
+from covertype.rows.codes import WIDTH, Codes, Row
 from inference.telemetry.metrics import Metrics
 from inference.telemetry.prediction_files import RECORD, DayIsFull, PredictionFiles
 

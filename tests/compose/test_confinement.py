@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import pytest
 import requests
 
+from tests.compose.images import image_of
 from tests.compose.stack import PORTS, SERVERS, Stack
 from tools.passwords import SECRETS
 
@@ -88,7 +89,7 @@ def test_the_only_one_that_sees_all_secrets_has_no_network_and_has_ended(stack: 
 @pytest.mark.parametrize("image", ["ui", "data-api", "inference", "mlflow"])
 def test_image_holds_no_airflow_and_no_build_tools(stack: Stack, image: str) -> None:
     found = stack.command(
-        *("docker", "run", "--rm", "--network", "none", f"covertype-{image}:0.1.0", "python", "-c"),
+        *("docker", "run", "--rm", "--network", "none", image_of(image), "python", "-c"),
         "import importlib.util as i, shutil as s;"
         "print([m for m in ('airflow', 'pytest', 'ruff') if i.find_spec(m)],"
         "[t for t in ('uv', 'gcc', 'git') if s.which(t)])",

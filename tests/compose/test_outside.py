@@ -7,17 +7,23 @@ from pathlib import Path
 
 import pytest
 
+from tests.compose.images import image_of
 from tests.compose.stack import Stack, digest
 
 POSTGRES, MYSQL, S3 = 25432, 25306, 25900
 _SERVICES = {
-    "postgres": ("postgres:17", POSTGRES, 5432, {"USER": "me", "PASSWORD": "p1", "DB": "flow"}),
+    "postgres": (
+        image_of("postgres"),
+        POSTGRES,
+        5432,
+        {"USER": "me", "PASSWORD": "p1", "DB": "flow"},
+    ),
     "mysql": (
-        *("mysql:8.4", MYSQL, 3306),
+        *(image_of("mysql"), MYSQL, 3306),
         {"ROOT_PASSWORD": "r2", "USER": "me", "PASSWORD": "p2", "DATABASE": "models"},
     ),
     "minio": (
-        *("covertype-minio:0.1.0", S3, 9000),
+        *(image_of("minio"), S3, 9000),
         {"ROOT_USER": "outside", "ROOT_PASSWORD": "outside-s3"},
     ),
 }

@@ -4,6 +4,7 @@ import re
 
 import requests
 
+from tests.compose.images import image_of
 from tests.compose.stack import PORTS, SERVERS, Stack, check_kept, wait_for
 from tools.passwords import SECRETS, read_variables
 
@@ -35,7 +36,7 @@ def test_data_is_fetched_from_elsewhere_by_one_variable(in_production: Stack) ->
     elsewhere = f"{stack.project}-elsewhere"
     stack.command(
         *("docker", "run", "--detach", "--rm", "--name", elsewhere),
-        *("--network", f"{stack.project}_network", "covertype-data-api:0.1.0"),
+        *("--network", f"{stack.project}_network", image_of("data-api")),
     )
     stack.settings["DATA_API_URL"] = f"http://{elsewhere}/data"
     try:

@@ -8,7 +8,7 @@ import pytest
 from api import DATASET
 from batches import BATCH_COUNT, Batches
 from covertype.contract import COLUMNS, FEATURE_NAMES
-from covertype.rows.validation import parse_observation
+from covertype.rows.observations import parse_observation
 
 SIZE = 58_101
 """Rows of a batch, as the contract has it."""

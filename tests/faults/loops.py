@@ -15,11 +15,11 @@ from numba.core.caching import CacheImpl, UserProvidedCacheLocator
 from api import Settings, create_app
 from covertype.data import Datasets
 from covertype.models.artifact import MODEL_FILE
+from covertype.rows.codes import to_row
 from covertype.training.fitting import TrainingSet
 from inference.follower import watcher
 from inference.follower.watcher import Follower
 from inference.model import cards, forest
-from inference.model.codes import to_row
 from inference.model.store import CARD_FILE, ModelStore
 from inference.telemetry.metrics import Metrics
 from inference.telemetry.prediction_files import PredictionFiles

@@ -23,14 +23,15 @@ import pandas as pd
 import sqlalchemy
 
 from covertype.contract import COLUMNS
-from covertype.data import Datasets, snapshots
+from covertype.data import Datasets, RejectedRow, snapshots
 from covertype.data.arrivals import Arrivals, Record
 from covertype.data.processed import Processed
 from covertype.ingestion.preprocessing import preprocess
 from covertype.rebuild import rebuild
 from covertype.registry import tracking
-from covertype.rows.codes import Codes, from_frame
-from covertype.rows.validation import REASON
+from covertype.rows.arrow import from_frame
+from covertype.rows.codes import Codes
+from covertype.rows.violations import VALUE, Violation
 from inference.model.store import ModelStore
 from inference.telemetry.prediction_files import RECORD, PredictionFiles
 from progress import Progress
@@ -87,12 +88,13 @@ def _write_raw(folder: Path, number: int) -> None:
 
 def _read_raw(folder: Path) -> Parts:
     datasets = Datasets(folder)
-    return {name: _values(datasets.read_raw(name)[0]) for name in datasets.raw_names()}
+    return {name: datasets.read_raw(name)[0].tolist() for name in datasets.raw_names()}
 
 
 def _write_rejected(folder: Path, number: int) -> None:
-    rows = pd.DataFrame({"text": ",".join(_lines(number)[0]), REASON: "bad"}, index=range(500))
-    Datasets(folder).write_rejected("group_1/batch_1.csv", rows.assign(text=f"text {number}"))
+    broken = [Violation(VALUE, "Elevation", '"high"')]
+    rows = [RejectedRow(line, f"text {number}", broken) for line in range(500)]
+    Datasets(folder).write_rejected("group_1/batch_1.csv", rows)
 
 
 def _read_rejected(folder: Path) -> Parts:

@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from covertype.contract import FEATURE_NAMES
+from covertype.rows.codes import Codes
 from inference.api.requests import InvalidRequest, read_many
 from inference.api.routes.scoring import read_invocation
 from inference.api.tables import read_csv
-from inference.model.codes import Codes
 from tests import hostile
 
 ROWS = 250_000

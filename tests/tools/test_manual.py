@@ -1,10 +1,8 @@
 """`.env.example` is the manual: it tells every variable, with the default that is in force."""
 
 import re
-from pathlib import Path
 
 import pytest
-import yaml
 from pydantic_settings import BaseSettings
 
 import api as data_api
@@ -60,24 +58,3 @@ def test_manual_explains_every_group_of_variables() -> None:
         lines = paragraph.splitlines()
         if any(re.fullmatch(r"# [A-Z][A-Z0-9_]*=.*", line) for line in lines):
             assert not re.fullmatch(r"# [A-Z][A-Z0-9_]*=.*", lines[0]), lines[0]
-
-
-def test_every_image_has_an_exact_tag() -> None:
-    services = yaml.safe_load(COMPOSE)["services"]
-    bases = [
-        line.split()[1]
-        for file in Path(ROOT).glob("*/Dockerfile")
-        for line in file.read_text().splitlines()
-        if line.startswith("FROM ")
-    ]
-    images = [service["image"] for service in services.values()]
-    for image in {*images, *bases, MANUAL["MINIO_IMAGE"]} - {"${MINIO_IMAGE}"}:
-        assert re.search(r":[\w.-]*\d", image), image
-        assert "latest" not in image
-
-
-def test_uv_is_the_same_in_the_images_and_in_make() -> None:
-    wanted = re.search(r"^UV_VERSION := (\S+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    assert wanted
-    for file in Path(ROOT).glob("*/Dockerfile"):
-        assert set(re.findall(r"uv==(\S+)", file.read_text())) <= {wanted[1]}, file

@@ -7,7 +7,8 @@ from string import Formatter
 import pytest
 
 from covertype.contract import CLASSES, COLUMNS, FEATURES
-from covertype.rows.validation import parse_observation
+from covertype.rows.observations import parse_observation
+from covertype.rows.violations import VALUE, Violation
 from covertype_ui import texts
 from covertype_ui.contract_words import broken_rules
 from covertype_ui.examples import TYPICAL
@@ -44,9 +45,9 @@ def test_typical_observations_keep_the_contract(name: str) -> None:
     assert parse_observation(TYPICAL[name]) == TYPICAL[name]
 
 
-def test_every_rule_of_the_contract_is_recognised_in_a_reason() -> None:
-    reason = "; ".join(f'{feature.rule}, got "x"' for feature in FEATURES)
-    assert len(broken_rules(reason)) == len(FEATURES)
+def test_every_rule_of_the_contract_has_words() -> None:
+    broken = [Violation(VALUE, feature.name, '"x"') for feature in FEATURES]
+    assert len(broken_rules(broken).split("; ")) == len(FEATURES)
 
 
 def test_no_text_of_the_pages_is_outside_the_texts() -> None:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
-from covertype.contract import CLASSES, TARGET
+from covertype.contract import CLASSES
 from covertype.data import Datasets, RawFile
-from covertype.rows.validation import REASON
 
 _REMEMBERED_SECONDS = 15
 _FILES_REMEMBERED = 20_000
@@ -20,7 +20,7 @@ REJECTED_SHOWN = 500
 
 @dataclass(frozen=True)
 class CollectedFile:
-    """One raw file: what its name tells, its rows, and how many are of each class, in order.
+    """One raw file: what its name says, its rows, and how many valid ones are of each class.
 
     `file` is None if a person put it there by another name than the platform gives.
     """
@@ -33,10 +33,10 @@ class CollectedFile:
 
 @dataclass(frozen=True)
 class Rejections:
-    """Rejected rows: how many for each reason as it was written, and the last of the rows."""
+    """Rejected rows: how many break each rule of each feature, and the last of the rows."""
 
     total: int
-    by_reason: dict[str, int]
+    by_rule: dict[tuple[str, str], int]
     last: pd.DataFrame
 
 
@@ -48,14 +48,9 @@ def collected_files(root: Path) -> list[CollectedFile]:
 # A raw file never changes once it is there.
 @st.cache_data(max_entries=_FILES_REMEMBERED, show_spinner=False)
 def _read(root: Path, name: str) -> CollectedFile:
-    rows, misshapen = Datasets(root).read_raw(name)
-    counts = rows[TARGET.name].value_counts()
-    return CollectedFile(
-        name,
-        _named(name),
-        len(rows) + len(misshapen),
-        tuple(int(counts.get(str(number), 0)) for number in range(len(CLASSES))),
-    )
+    rows, rejected = Datasets(root).read_raw(name)
+    classes = np.bincount(rows[:, -1], minlength=len(CLASSES))
+    return CollectedFile(name, _named(name), len(rows) + len(rejected), tuple(classes.tolist()))
 
 
 def _named(name: str) -> RawFile | None:
@@ -94,5 +89,7 @@ def distinct_rows(root: Path) -> int:
 def rejections(root: Path) -> Rejections:
     """Return what was rejected so far."""
     rows = Datasets(root).read_rejected()
-    counts = {str(reason): int(count) for reason, count in rows[REASON].value_counts().items()}
-    return Rejections(len(rows), counts, rows.tail(REJECTED_SHOWN)[::-1])
+    broken = Counter(
+        (violation.rule, violation.feature) for row in rows["violations"] for violation in row
+    )
+    return Rejections(len(rows), dict(broken), rows.tail(REJECTED_SHOWN)[::-1])

@@ -1,9 +1,9 @@
 """The contract's features, rules and values in the chosen language."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from covertype.contract import CATEGORIES, COLUMNS, FEATURES, TARGET, Category, Feature, Quantity
-from covertype.data import WIDTH_RULE
+from covertype.rows.violations import VALUE, Violation
 from covertype.training.derived import DERIVED
 from covertype_ui import texts
 from covertype_ui.language import number, say
@@ -67,15 +67,11 @@ def _formula(weights: Mapping[str, int]) -> str:
     return f"|{' '.join(terms).removeprefix('+ ')}|"
 
 
-def reason(text: str) -> str:
-    """Say why a row was rejected; `text` is the reason as `covertype.rows.validation` gives it."""
-    rules = broken_rules(text)
-    return "; ".join(rules) if rules else text
+def broken_rule(rule_id: str, feature: str) -> str:
+    """Say which rule a row of a raw file breaks; `rule_id` as in `covertype.rows.violations`."""
+    return rule(feature) if rule_id == VALUE else say(texts.WRONG_WIDTH, wanted=len(COLUMNS))
 
 
-def broken_rules(text: str) -> list[str]:
-    """Say which rules a rejected row breaks, without what it held."""
-    broken = [rule(feature.name) for feature in (*FEATURES, TARGET) if feature.rule in text]
-    if not broken and text.startswith(WIDTH_RULE):
-        broken = [say(texts.WRONG_WIDTH, wanted=len(COLUMNS))]
-    return broken
+def broken_rules(violations: Sequence[Violation]) -> str:
+    """Say which rules a row of a raw file breaks."""
+    return "; ".join(broken_rule(one.rule, one.feature) for one in violations)

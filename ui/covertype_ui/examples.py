@@ -6,7 +6,7 @@ ranges (sum of absolute distances).
 """
 
 from covertype.contract import CLASSES
-from covertype.rows.validation import Observation
+from covertype.rows.observations import Observation
 
 TYPICAL: dict[str, Observation] = dict(
     zip(

@@ -9,7 +9,7 @@ import requests
 
 from covertype.answers import BatchAnswer, InvalidAnswer, ModelAnswer, PredictionAnswer
 from covertype.contract import CLASSES, FEATURE_NAMES
-from covertype.rows.validation import Observation
+from covertype.rows.observations import Observation
 
 _INVALID_INPUT = 422
 

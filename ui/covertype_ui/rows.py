@@ -1,21 +1,22 @@
 """From an uploaded CSV file to observations, and to what is wrong with the others.
 
-The rules of a row are those of `covertype.rows.validation`; here is only what makes a file a table.
+What a valid row is, and what the columns of a file are, is decided in `covertype.rows`.
 """
 
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import chain
 
-from covertype.contract import CLASSES, COLUMNS, FEATURE_NAMES, TARGET
+from covertype.contract import CLASSES, TARGET
+from covertype.rows.cells import value_of
+from covertype.rows.csv_files import InvalidHeader, Layout, separator_of
+from covertype.rows.observations import InvalidRow, Observation, with_names
 from covertype.rows.spreadsheets import inert
-from covertype.rows.validation import InvalidObservation, Observation, parse_observation
+from covertype.rows.violations import VALUE
 
 ROW_LIMIT = 250_000
-_SEPARATORS = ",;\t"
 
 
 class NotText(Exception):
@@ -30,12 +31,18 @@ class NotATable(Exception):
     """The first line neither names the columns nor has as many values as the contract."""
 
 
-class ColumnsMissing(Exception):
-    """The first line names some features and lacks `columns`."""
-
+class _Columns(Exception):
     def __init__(self, columns: Sequence[str]) -> None:
         self.columns = tuple(columns)
         super().__init__(", ".join(columns))
+
+
+class ColumnsMissing(_Columns):
+    """The first line names some features and lacks `columns`."""
+
+
+class ColumnsRepeated(_Columns):
+    """The first line names some features more than once: `columns`."""
 
 
 class TooLong(Exception):
@@ -46,13 +53,13 @@ class TooLong(Exception):
         super().__init__(str(rows))
 
 
-UnusableFile = NotText | NoRows | NotATable | ColumnsMissing | TooLong
-UNUSABLE = (NotText, NoRows, NotATable, ColumnsMissing, TooLong)
+UnusableFile = NotText | NoRows | NotATable | ColumnsMissing | ColumnsRepeated | TooLong
+UNUSABLE = (NotText, NoRows, NotATable, ColumnsMissing, ColumnsRepeated, TooLong)
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row that is right: its line in the file, its cells as they came, the observation."""
+    """A valid row: its line in the file, its cells as they came, the observation."""
 
     line: int
     cells: list[str]
@@ -101,19 +108,20 @@ def read_table(content: bytes) -> Table:
 
     Raises
     ------
-    NotText, NoRows, NotATable, ColumnsMissing, TooLong
+    NotText, NoRows, NotATable, ColumnsMissing, ColumnsRepeated, TooLong
         If it is no such file.
     """
     if (lines := max(content.count(b"\n"), content.count(b"\r"))) > ROW_LIMIT + 1:
         raise TooLong(lines)
-    numbered = _cells(content)
+    separator = separator_of(_first_line(content))
+    numbered = _cells(content, separator)
     first = next(numbered, None)
     if first is None:
         raise NoRows
-    header = _header(first[1])
-    if header is None:
-        header, numbered = list(COLUMNS[: len(first[1])]), chain([first], numbered)
-    table = _check(header, numbered)
+    layout = _layout(first[1], separator)
+    if not layout.has_header:
+        numbered = chain([first], numbered)
+    table = _check(layout, numbered)
     if not len(table):
         raise NoRows
     if len(table) > ROW_LIMIT:
@@ -131,13 +139,16 @@ def _encoding(content: bytes) -> str:
     return "utf-8-sig"
 
 
-def _cells(content: bytes) -> Iterator[tuple[int, list[str]]]:
+def _first_line(content: bytes) -> str:
+    return next((line for line in io.BytesIO(content) if line.strip()), b"").decode("latin-1")
+
+
+def _cells(content: bytes, separator: str) -> Iterator[tuple[int, list[str]]]:
     # Each distinct cell is kept once: a file of many rows has few of them.
     distinct: dict[str, str] = {}
-    first = next((line for line in io.BytesIO(content) if line.strip()), b"").decode("latin-1")
     # Decoded as it is read: as one text it would take several times its size.
     text = io.TextIOWrapper(io.BytesIO(content), _encoding(content), "replace", newline="")
-    reader = csv.reader(text, delimiter=max(_SEPARATORS, key=first.count))
+    reader = csv.reader(text, delimiter=separator)
     try:
         for cells in reader:
             if any(cells):
@@ -146,50 +157,34 @@ def _cells(content: bytes) -> Iterator[tuple[int, list[str]]]:
         raise NotText from error
 
 
-def _header(cells: Sequence[str]) -> list[str] | None:
-    """Return the names of the columns; None if the line is a row already."""
-    canonical = {name.lower(): name for name in COLUMNS}
-    names = [canonical.get(cell.strip().lower(), cell.strip()) for cell in cells]
-    missing = [name for name in FEATURE_NAMES if name not in names]
-    if not missing:
-        return names
-    if len(missing) < len(FEATURE_NAMES):
-        raise ColumnsMissing(missing)
-    numbers = [cell for cell in cells if not isinstance(_value(cell), str)]
-    if not numbers or len(cells) not in (len(FEATURE_NAMES), len(COLUMNS)):
+def _layout(first: list[str], separator: str) -> Layout:
+    try:
+        layout = Layout.of(first, separator)
+    except InvalidHeader as invalid:
+        if invalid.missing:
+            raise ColumnsMissing(invalid.missing) from None
+        raise ColumnsRepeated(invalid.repeated) from None
+    holds_numbers = any(isinstance(value_of(cell), int) for cell in first)
+    if not layout.has_header and not (holds_numbers and len(first) == len(layout.columns)):
         raise NotATable
-    return None
+    return layout
 
 
-def _check(header: list[str], numbered: Iterable[tuple[int, list[str]]]) -> Table:
-    positions = [header.index(name) for name in FEATURE_NAMES]
-    value = cache(_value)
+def _check(layout: Layout, numbered: Iterable[tuple[int, list[str]]]) -> Table:
+    columns = list(layout.columns)
     rows: list[Row] = []
     faults: list[Fault] = []
     for line, cells in numbered:
-        if len(cells) != len(header):
-            faults.append(Fault(line, {}, len(cells)))
-            continue
-        values = [value(cells[position]) for position in positions]
         try:
-            rows.append(Row(line, cells, parse_observation(values)))
-        except InvalidObservation as invalid:
-            held = {name: cells[header.index(name)].strip() for name in invalid.errors}
+            rows.append(Row(line, cells, with_names(layout.parse(cells))))
+        except InvalidRow as invalid:
+            held = {
+                one.feature: cells[columns.index(one.feature)].strip()
+                for one in invalid.violations
+                if one.rule == VALUE
+            }
             faults.append(Fault(line, held, len(cells)))
-    return Table(header, rows, faults)
-
-
-def _value(cell: str) -> int | float | str:
-    """Return the number that a cell writes, or its text."""
-    cell = cell.strip()
-    try:
-        return int(cell) if cell.isascii() and "_" not in cell else cell
-    except ValueError:
-        pass
-    try:
-        return float(cell) if cell[:1] in "+-.0123456789" else cell
-    except ValueError:
-        return cell
+    return Table(columns, rows, faults)
 
 
 def write_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:

@@ -170,6 +170,9 @@ FILE_EMPTY = Phrase("**{name}** no tiene ninguna fila.", "**{name}** holds no ro
 FILE_COLUMNS_MISSING = Phrase(
     "A **{name}** le faltan columnas: {columns}.", "**{name}** lacks columns: {columns}."
 )
+FILE_COLUMNS_REPEATED = Phrase(
+    "**{name}** tiene columnas repetidas: {columns}.", "**{name}** repeats columns: {columns}."
+)
 FILE_NOT_A_TABLE = Phrase(
     "**{name}** no es una tabla con las doce columnas: su primera línea no las nombra, ni tiene "
     "12 o 13 valores separados por comas.",

@@ -5,6 +5,7 @@ import numpy.typing as npt
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
+from covertype.rows.codes import Codes
 from inference.api.answers import answer_one, batch_answer
 from inference.api.batches import BatchResponse
 from inference.api.bodies import LONGEST_VALUE
@@ -13,7 +14,6 @@ from inference.api.http import CSV, JSON, BareRoute, answer_response, encode, is
 from inference.api.requests import read_many, read_one
 from inference.api.service import service_of
 from inference.api.tables import read_csv, write_csv
-from inference.model.codes import Codes
 from inference.model.serving import ServedModel
 
 router = APIRouter(tags=["predictions"], route_class=BareRoute)

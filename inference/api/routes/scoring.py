@@ -10,21 +10,21 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 
 from covertype.contract import FEATURE_NAMES
+from covertype.rows.codes import Codes
 from inference.api.batches import BatchResponse
 from inference.api.bodies import LONGEST_VALUE, Content, Fields, count, is_list, is_object, values
 from inference.api.documentation import INVOCATIONS
 from inference.api.http import BareRoute, is_csv, json_response
 from inference.api.requests import (
     check_count,
+    invalid,
     parse_each,
     read_fields,
     read_json,
     read_rows,
-    refuse,
 )
 from inference.api.service import service_of
 from inference.api.tables import read_csv
-from inference.model.codes import Codes
 from inference.model.serving import ServedModel
 
 router = APIRouter(tags=["MLflow"], route_class=BareRoute)
@@ -63,7 +63,7 @@ def _as_predictions(_: ServedModel, __: Codes, probabilities: npt.NDArray[np.flo
     return json_response(msgspec.json.encode({"predictions": predictions}))
 
 
-def read_invocation(body: Content, most: int) -> Codes:
+def read_invocation(body: Content, limit: int) -> Codes:
     """Read the observations of one of MLflow's four formats.
 
     Raises
@@ -73,41 +73,41 @@ def read_invocation(body: Content, most: int) -> Codes:
     """
     found = read_fields(_FORMATS, body)
     if len(found) != 1:
-        raise refuse(f"the body must be an object with one of {', '.join(_NAMES)}", "body")
+        raise invalid(f"the body must be an object with one of {', '.join(_NAMES)}", "body")
     ((name, content),) = found.items()
     if name == "dataframe_split":
-        return _read_split(content, most)
+        return _read_split(content, limit)
     if name == "inputs" and is_object(content):
-        return _read_columns(content, most)
-    return read_rows(content, most, name)
+        return _read_columns(content, limit)
+    return read_rows(content, limit, name)
 
 
-def _read_split(content: memoryview, most: int) -> Codes:
+def _read_split(content: memoryview, limit: int) -> Codes:
     split = read_fields(_SPLIT, content)
     if "data" not in split or not is_list(split["data"]):
-        raise refuse('must be an object with "columns" and "data"', "dataframe_split")
+        raise invalid('must be an object with "columns" and "data"', "dataframe_split")
     columns: Any = FEATURE_NAMES
     if "columns" in split:
         short = len(split["columns"]) <= LONGEST_VALUE
         columns = read_json(split["columns"]) if short else None
     if not isinstance(columns, list | tuple) or set(map(str, columns)) != set(FEATURE_NAMES):
-        raise refuse(f"must name {', '.join(FEATURE_NAMES)}", "dataframe_split", "columns")
-    return read_rows(split["data"], most, "dataframe_split", columns=columns)
+        raise invalid(f"must name {', '.join(FEATURE_NAMES)}", "dataframe_split", "columns")
+    return read_rows(split["data"], limit, "dataframe_split", columns=columns)
 
 
-def _read_columns(content: memoryview, most: int) -> Codes:
+def _read_columns(content: memoryview, limit: int) -> Codes:
     columns = read_fields(_COLUMNS, content)
     if len(columns) < len(FEATURE_NAMES):
-        raise refuse(f"must hold {', '.join(FEATURE_NAMES)}", "inputs")
+        raise invalid(f"must hold {', '.join(FEATURE_NAMES)}", "inputs")
     lists = [column for column in columns.values() if is_list(column)]
     if len(lists) < len(columns):
         one = {name: read_json(value[:LONGEST_VALUE]) for name, value in columns.items()}
         return parse_each([one], "inputs")
-    check_count(max(count(column, b",") for column in lists) + 1, most, "inputs")
+    check_count(max(count(column, b",") for column in lists) + 1, limit, "inputs")
     rows = zip(*map(values, lists), strict=True)
     try:
         codes = parse_each((list(row) for row in rows), "inputs")
     except ValueError:
-        raise refuse("every column must have as many values as the others", "inputs") from None
-    check_count(len(codes), most, "inputs")
+        raise invalid("every column must have as many values as the others", "inputs") from None
+    check_count(len(codes), limit, "inputs")
     return codes

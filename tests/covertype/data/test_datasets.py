@@ -5,13 +5,16 @@ import threading
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from covertype.atomic import Busy, locked, replacing
 from covertype.contract import COLUMNS
 from covertype.data import Damaged, Datasets, RawFile
-from covertype.rows.validation import split_valid
+from covertype.rows.arrow import to_table
+from covertype.rows.csv_files import Layout
+from covertype.rows.violations import describe
 
 MOMENT = datetime(2026, 11, 23, 10, 5, 0, tzinfo=UTC)
 ROW = ["3000", "45", "10", "100", "20", "200", "220", "230", "180", "150", "Rawah", "C7745", "4"]
@@ -97,41 +100,42 @@ def test_the_header_of_earlier_platforms_is_no_data(datasets: Datasets) -> None:
     path = datasets.root / "group_1" / "batch_1_20250101_000000.csv"
     path.parent.mkdir()
     path.write_text(",".join(map(str, range(13))) + "\n" + ",".join(ROW) + "\n")
-    rows, misshapen = datasets.read_raw("group_1/batch_1_20250101_000000.csv")
-    assert rows.iloc[0].tolist() == ROW
-    assert rows.index.tolist() == [2]
-    assert misshapen.empty
+    rows, rejected = datasets.read_raw("group_1/batch_1_20250101_000000.csv")
+    assert to_table(rows).to_pandas().astype(str).to_numpy().tolist() == [ROW]
+    assert not rejected
 
 
 def test_rows_of_another_width_are_told_apart_with_their_line(datasets: Datasets) -> None:
     name = datasets.write_raw(1, 1, MOMENT, [ROW, ROW[:12], [*ROW, "x"], ROW])
-    rows, misshapen = datasets.read_raw(name)
-    assert rows.index.tolist() == [1, 4]
-    assert misshapen.index.tolist() == [2, 3]
-    assert "got 12" in misshapen["reason"][2]
-    assert "got 14" in misshapen["reason"][3]
-    assert misshapen["text"][2] == ",".join(ROW[:12])
+    rows, rejected = datasets.read_raw(name)
+    assert len(rows) == 2
+    assert [row.line for row in rejected] == [2, 3]
+    assert "got 12" in describe(rejected[0].violations[0])
+    assert "got 14" in describe(rejected[1].violations[0])
+    assert rejected[0].text == ",".join(ROW[:12])
 
 
 def test_a_cell_of_any_length_stops_no_file(datasets: Datasets) -> None:
     path = datasets.root / "group_1" / "batch_1_20260101_000000.csv"
     path.parent.mkdir(parents=True)
     path.write_text("x" * 200_000 + "\n" + ",".join("1" * 13) + "\n" + "9" * 200_000 + ",1" * 12)
-    rows, misshapen = datasets.read_raw("group_1/batch_1_20260101_000000.csv")
-    assert rows.index.tolist() == [2, 3]
-    assert misshapen.index.tolist() == [1]
-    assert len(misshapen["text"].iloc[0]) == 500
+    rows, rejected = datasets.read_raw("group_1/batch_1_20260101_000000.csv")
+    assert len(rows) == 1
+    assert [row.line for row in rejected] == [1, 3]
+    assert len(rejected[0].text) == 500
 
 
 def test_a_file_that_is_no_text_is_read_without_failing(datasets: Datasets) -> None:
     name = datasets.write_raw(1, 1, MOMENT, [ROW])
     (datasets.root / name).write_bytes(os.urandom(2000).replace(b"\x00", b"x"))
-    rows, misshapen = datasets.read_raw(name)
-    assert len(rows) + len(misshapen) > 0
+    rows, rejected = datasets.read_raw(name)
+    assert len(rows) + len(rejected) > 0
 
 
 def processed(rows: int) -> pd.DataFrame:
-    return split_valid(pd.DataFrame([ROW] * rows, columns=list(COLUMNS)))[0]
+    codes = np.array([Layout(COLUMNS, labelled=True).parse(ROW)] * rows, np.int16)
+    frame: pd.DataFrame = to_table(codes).to_pandas()
+    return frame
 
 
 def test_csv_and_parquet_hold_the_same_processed_rows(datasets: Datasets) -> None:

@@ -16,11 +16,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from covertype.data import Datasets
-from covertype.ingestion import preprocessing
+from covertype.data import Datasets, RejectedRow
 from covertype.ingestion.preprocessing import preprocess
 from covertype.rebuild import FewerRows, Rebuilt, main, rebuild
-from covertype.rows.validation import split_valid
+from covertype.rows.arrow import to_table
+from covertype.rows.codes import Codes
+from covertype.rows.violations import VALUE, Violation
 
 MOMENT = datetime(2026, 11, 23, 10, 5, 0, tzinfo=UTC)
 
@@ -39,8 +40,8 @@ def few_rows(real_rows: pd.DataFrame) -> list[list[str]]:
 
 def expected(datasets: Datasets) -> set[str]:
     """Return the valid rows of all raw files, as lines of the CSV."""
-    valid = [validate_once(datasets.read_raw(name)[0])[0] for name in datasets.raw_names()]
-    return {line for part in valid for line in lines_of(part)}
+    valid = [to_table(datasets.read_raw(name)[0]) for name in datasets.raw_names()]
+    return {line for part in valid for line in lines_of(part.to_pandas())}
 
 
 def lines_of(rows: pd.DataFrame) -> list[str]:
@@ -63,7 +64,7 @@ def test_a_run_that_overlaps_another_loses_no_row(
     second = threading.Thread(target=preprocess, args=(datasets,))
     read = Datasets.read_raw
 
-    def overlapped(self: Datasets, name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def overlapped(self: Datasets, name: str) -> tuple[Codes, list[RejectedRow]]:
         if threading.current_thread() is threading.main_thread() and not second.ident:
             datasets.write_raw(2, 1, MOMENT, rows[20:40])
             second.start()
@@ -145,7 +146,6 @@ def killed_at(step: int | None) -> Iterator[None]:
         return checked
 
     with pytest.MonkeyPatch.context() as patch, suppress(Killed):
-        patch.setattr(preprocessing, "split_valid", validate_once)
         patch.setattr(os, "fsync", unless_killed(lambda _: None))
         for name in ("replace", "unlink", "utime", "ftruncate", "chmod"):
             patch.setattr(os, name, unless_killed(getattr(os, name)))
@@ -166,17 +166,6 @@ steps = st.one_of(
         st.sampled_from(["overlap", "back up", "restore", "delete CSV", "half a line of the log"])
     ),
 )
-
-
-validated: dict[tuple[Any, ...], tuple[pd.DataFrame, pd.DataFrame]] = {}
-
-
-def validate_once(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Validate as ever, but remember: the examples have few different files."""
-    key = (*rows.index, *rows.to_numpy().ravel())
-    if key not in validated:
-        validated[key] = split_valid(rows)
-    return validated[key]
 
 
 class Machine:
@@ -316,7 +305,7 @@ def test_a_rebuild_takes_back_what_was_rejected_once(
     datasets: Datasets, rows: list[list[str]]
 ) -> None:
     name = datasets.write_raw(1, 1, MOMENT, rows[:20])
-    datasets.write_rejected(name, pd.DataFrame({"text": ["x"], "reason": ["y"]}, index=[1]))
+    datasets.write_rejected(name, [RejectedRow(1, "x", [Violation(VALUE, "Slope", "y")])])
     rebuild(datasets)
     assert datasets.read_rejected().empty
 

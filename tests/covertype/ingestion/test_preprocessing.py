@@ -9,6 +9,7 @@ from covertype.data import Datasets, Processed
 from covertype.ingestion import preprocessing
 from covertype.ingestion.preprocessing import grown_enough, preprocess
 from covertype.rebuild import Rebuilt, rebuild
+from covertype.rows.violations import describe
 
 MOMENT = datetime(2026, 11, 23, 10, 5, 0, tzinfo=UTC)
 
@@ -57,9 +58,10 @@ def test_bad_rows_are_set_aside_with_source_line_and_reason(
     rejected = datasets.read_rejected()
     assert rejected["source"].unique().tolist() == [name]
     assert rejected["line"].tolist() == [1, 3, 4]
-    assert "C0000" in rejected["reason"][0]
-    assert "alto" in rejected["reason"][1]
-    assert "got 12" in rejected["reason"][2]
+    reasons = ["; ".join(map(describe, broken)) for broken in rejected["violations"]]
+    assert "C0000" in reasons[0]
+    assert "alto" in reasons[1]
+    assert "got 12" in reasons[2]
     assert rejected["text"][0] == ",".join(bad_soil)
 
 

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from covertype.contract import CATEGORIES, FEATURE_NAMES, QUANTITIES, Category
-from covertype.rows.validation import InvalidObservation, parse_observation
+from covertype.rows.codes import to_codes, to_row
+from covertype.rows.observations import InvalidRow, parse_observation
 from inference.api.requests import InvalidRequest, parse_each, read_many, read_one
 from inference.api.tables import read_csv
-from inference.model.codes import to_codes, to_row
 
 VALID = [3000, 45, 10, 100, 20, 200, 220, 230, 180, 150, "Rawah", "C7745"]
 
@@ -47,7 +47,7 @@ def by_rules(features: Any) -> tuple[int, ...] | None:
         return None
     try:
         return to_row(parse_observation(features))
-    except InvalidObservation:
+    except InvalidRow:
         return None
 
 

@@ -18,9 +18,9 @@ import pytest
 from mlflow.entities.model_registry import ModelVersion
 from sklearn.pipeline import Pipeline
 
+from covertype.rows.codes import to_codes
 from inference.follower import watcher as follower
 from inference.follower.watcher import Follower
-from inference.model.codes import to_codes
 from inference.model.serving import Serving
 from inference.model.store import ModelStore
 from inference.telemetry.metrics import Metrics

@@ -20,12 +20,12 @@ from sklearn.pipeline import Pipeline
 from covertype.contract import CATEGORIES, CLASSES, FEATURE_NAMES, QUANTITIES, QUANTITY_NAMES
 from covertype.models.artifact import MODEL_FILE, class_probabilities
 from covertype.models.stored_forests import StoredForest
+from covertype.rows.codes import Codes, to_codes, to_frame
 from covertype.training.derived import derived_weights
 from covertype.training.encoding import one_hot_encoder, tree_encoder
 from covertype.training.fitting import TrainingSet
 from inference.model import forest as compiling
 from inference.model.cards import Card
-from inference.model.codes import Codes, to_codes, to_frame
 from inference.model.forest import ForestArrays, ForestPredictor, flatten
 from inference.model.predictors import (
     NotFlattened,

@@ -15,7 +15,7 @@ import pytest
 from covertype.atomic import replacing
 from covertype.contract import CLASSES, FEATURE_NAMES
 from covertype.data import Datasets
-from inference.model.codes import to_codes, to_row
+from covertype.rows.codes import to_codes, to_row
 from inference.telemetry import prediction_files, prediction_log
 from inference.telemetry.metrics import Metrics
 from inference.telemetry.prediction_files import RECORD, PredictionFiles

@@ -19,6 +19,7 @@ from covertype_ui.rows import (
     ROW_LIMIT,
     UNUSABLE,
     ColumnsMissing,
+    ColumnsRepeated,
     Fault,
     NoRows,
     NotATable,
@@ -120,9 +121,11 @@ def _why_unusable(name: str, unusable: UnusableFile | NoRoom) -> str:
             return say(texts.FILE_EMPTY, name=name)
         case NotATable():
             return say(texts.FILE_NOT_A_TABLE, name=name)
-        case ColumnsMissing():
+        case ColumnsMissing() | ColumnsRepeated():
             columns = ", ".join(f"`{column}`" for column in unusable.columns)
-            return say(texts.FILE_COLUMNS_MISSING, name=name, columns=columns)
+            repeated = isinstance(unusable, ColumnsRepeated)
+            phrase = texts.FILE_COLUMNS_REPEATED if repeated else texts.FILE_COLUMNS_MISSING
+            return say(phrase, name=name, columns=columns)
         case TooLong():
             return say(
                 texts.FILE_TOO_LONG,

@@ -1,11 +1,9 @@
 """The data that came in: how much, of what, and what was set aside."""
 
 import logging
-from collections import Counter
 
 import streamlit as st
 
-from covertype.rows.validation import REASON
 from covertype_ui import charts, links, texts
 from covertype_ui.collected import (
     CollectedFile,
@@ -15,7 +13,7 @@ from covertype_ui.collected import (
     distinct_rows,
     rejections,
 )
-from covertype_ui.contract_words import broken_rules, reason
+from covertype_ui.contract_words import broken_rule, broken_rules
 from covertype_ui.language import moment, number, say
 from covertype_ui.settings import settings
 
@@ -103,14 +101,11 @@ def _rejections(rejected: Rejections) -> None:
     if not rejected.total:
         st.write(say(texts.REJECTIONS_NONE))
         return
-    counts: Counter[str] = Counter()
-    for text, count in rejected.by_reason.items():
-        for rule in broken_rules(text) or [text]:
-            counts[rule] += count
+    by_count = sorted(rejected.by_rule.items(), key=lambda item: item[1], reverse=True)
     st.table(
         [
-            {say(texts.REASON): rule, say(texts.ROWS): number(count)}
-            for rule, count in counts.most_common()
+            {say(texts.REASON): broken_rule(*broken), say(texts.ROWS): number(count)}
+            for broken, count in by_count
         ]
     )
     with st.expander(say(texts.REJECTIONS_ROWS)):
@@ -119,7 +114,7 @@ def _rejections(rejected: Rejections) -> None:
                 say(texts.FILE): rejected.last["source"],
                 say(texts.LINE): rejected.last["line"],
                 say(texts.ROW_TEXT): rejected.last["text"],
-                say(texts.REASON): rejected.last[REASON].map(reason),
+                say(texts.REASON): rejected.last["violations"].map(broken_rules),
             },
             hide_index=True,
         )

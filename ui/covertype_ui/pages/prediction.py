@@ -8,7 +8,7 @@ import streamlit as st
 
 from covertype.answers import ModelAnswer, PredictionAnswer
 from covertype.contract import CLASSES, FEATURES, QUANTITIES, Category, Quantity
-from covertype.rows.validation import InvalidObservation, parse_observation
+from covertype.rows.observations import InvalidRow, parse_observation
 from covertype_ui import charts, texts
 from covertype_ui.contract_words import choice, class_name, description, label
 from covertype_ui.examples import TYPICAL
@@ -129,8 +129,8 @@ def _category(category: Category) -> str:
 def _ask(values: _Values) -> _Answer:
     try:
         return _Answer(values, inference().predict(parse_observation(values)))
-    except InvalidObservation as invalid:
-        return _Answer(values, InvalidInput(tuple(invalid.errors)))
+    except InvalidRow as invalid:
+        return _Answer(values, InvalidInput(tuple(one.feature for one in invalid.violations)))
     except PROBLEMS as problem:
         return _Answer(values, problem)
 

@@ -1,21 +1,19 @@
 import math
 from typing import Any
 
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from covertype.contract import (
     CATEGORIES,
-    COLUMNS,
     FEATURE_NAMES,
     QUANTITIES,
     SOIL_TYPE,
-    TARGET,
     WILDERNESS_AREA,
 )
-from covertype.rows.validation import InvalidObservation, parse_observation, split_valid
+from covertype.rows.observations import InvalidRow, parse_observation
+from covertype.rows.violations import describe
 
 OLD_CLIENT = [3000.0, 45.0, 10.0, 100.0, 20.0, 200.0, 220.0, 230.0, 180.0, 150.0, 0, 0]
 PARSED = (3000, 45, 10, 100, 20, 200, 220, 230, 180, 150, "Cache", "C2702")
@@ -33,9 +31,9 @@ def with_value(name: str, value: Any) -> list[Any]:
 
 
 def errors_of(features: Any) -> dict[str, str]:
-    with pytest.raises(InvalidObservation) as caught:
+    with pytest.raises(InvalidRow) as caught:
         parse_observation(features)
-    return caught.value.errors
+    return {broken.feature: describe(broken) for broken in caught.value.violations}
 
 
 def test_indexes_and_names_give_the_same_observation() -> None:
@@ -90,59 +88,3 @@ def test_missing_and_unknown_names_are_named() -> None:
 
 def test_a_long_value_is_shortened_in_the_message() -> None:
     assert len(errors_of(with_value("Elevation", "x" * 10_000))["Elevation"]) < 200
-
-
-def as_text(rows: list[tuple[Any, ...]]) -> pd.DataFrame:
-    text = [[str(cell) for cell in row] for row in rows]
-    return pd.DataFrame(text, columns=list(COLUMNS), dtype=str)
-
-
-@given(st.lists(st.tuples(observations, st.integers(0, 6)), max_size=20))
-def test_good_rows_of_text_come_out_as_they_went_in(rows: list[tuple[Any, int]]) -> None:
-    full = [(*observation, label) for observation, label in rows]
-    valid, rejected = split_valid(as_text(full))
-    assert rejected.empty
-    assert [tuple(row) for row in valid.itertuples(index=False)] == full
-
-
-@given(
-    st.lists(
-        st.lists(st.one_of(st.text(max_size=8), st.integers().map(str)), min_size=13, max_size=13),
-        max_size=20,
-    )
-)
-def test_any_rows_of_text_are_parted_and_none_is_lost(rows: list[list[str]]) -> None:
-    frame = pd.DataFrame(rows, columns=list(COLUMNS), dtype=str)
-    valid, rejected = split_valid(frame)
-    assert sorted([*valid.index, *rejected.index]) == list(frame.index)
-    assert (rejected["reason"] != "").all()
-
-
-@pytest.mark.parametrize("text", ["3000", " 3000 ", "+3000", "3000.", "3000.00", "03000"])
-def test_a_whole_number_may_be_written_in_several_ways(text: str) -> None:
-    valid, _ = split_valid(as_text([(text, *PARSED[1:], 3)]))
-    assert valid["Elevation"].tolist() == [3000]
-
-
-@pytest.mark.parametrize(
-    "text", ["1e-400", "3000.00000000000000001", "2999.99999999999999999", "3e3", "0x10", "1_000"]
-)
-def test_text_that_is_not_written_as_a_whole_number_is_rejected(text: str) -> None:
-    valid, rejected = split_valid(as_text([(text, *PARSED[1:], 3)]))
-    assert valid.empty
-    assert "Elevation must be a whole number from 0 to 9000" in rejected["reason"].item()
-
-
-def test_a_row_and_a_file_are_refused_with_the_same_words() -> None:
-    rows = as_text([(*PARSED[:11], "C1", 3)])
-    _, rejected = split_valid(rows)
-    assert rejected["reason"].item() == errors_of([*PARSED[:11], "C1"])["Soil_Type"]
-
-
-def test_a_row_without_its_class_is_rejected() -> None:
-    rows = as_text([(*PARSED, 3), (*PARSED, 7)])
-    rows.loc[0, TARGET.name] = pd.NA
-    valid, rejected = split_valid(rows)
-    assert valid.empty
-    assert "got nothing" in rejected["reason"][0]
-    assert "Cover_Type must be a whole number from 0 to 6" in rejected["reason"][1]

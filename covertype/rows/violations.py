@@ -1,0 +1,73 @@
+"""The rules that a row breaks, as facts, and their description in English."""
+
+import json
+from typing import Any, NamedTuple
+
+from covertype.contract import COLUMNS, FEATURE_NAMES, FEATURES, TARGET
+
+VALUE = "value"
+"""The feature's own rule in the contract is broken."""
+
+MISSING = "missing"
+UNKNOWN = "unknown"
+"""The feature is not one of the contract's."""
+
+VALUES = "values"
+"""The observation has another number of values than the contract has features."""
+
+CELLS = "cells"
+"""The line has another number of cells than its file has columns."""
+
+_RULES = {feature.name: feature.rule for feature in (*FEATURES, TARGET)}
+_SHOWN_NAME = 80
+_SHOWN_VALUE = 60
+
+
+class Violation(NamedTuple):
+    """One rule that a row breaks.
+
+    `rule` is one of this module's constants; `feature` the column's name ("" for the whole row);
+    `value` what was there, as JSON, or how many there were.
+    """
+
+    rule: str
+    feature: str = ""
+    value: str = ""
+
+
+def shown(value: Any) -> str:
+    """Return a value as a violation stores it: as JSON, shortened; an empty text stays empty."""
+    if value == "":
+        return ""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= _SHOWN_VALUE else f"{text[: _SHOWN_VALUE - 3]}…"
+
+
+def describe(violation: Violation, columns: int = len(COLUMNS)) -> str:
+    """Describe in English what is wrong and what is allowed.
+
+    Parameters
+    ----------
+    violation : Violation
+    columns : int
+        Number of columns in the row's file.
+    """
+    rule, feature, value = violation
+    match rule:
+        case "value":
+            return f"{_RULES[feature]}, got {value or 'nothing'}"
+        case "missing":
+            return f"{feature} is missing"
+        case "unknown":
+            return (
+                f"{feature[:_SHOWN_NAME]} is not a feature; "
+                f"the features are {', '.join(FEATURE_NAMES)}"
+            )
+        case "values":
+            return (
+                f"features must hold {len(FEATURES)} values in this order: "
+                f"{', '.join(FEATURE_NAMES)}; got {value}"
+            )
+        case "cells":
+            return f"a row must have {columns} columns, got {value}"
+    return value
