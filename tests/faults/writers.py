@@ -31,6 +31,7 @@ from covertype.rebuild import rebuild
 from covertype.registry import tracking
 from covertype.rows.codes import Codes, from_frame
 from covertype.rows.validation import REASON
+from inference.model.kept import CARD_FILE
 from inference.model.store import ModelStore
 from inference.telemetry.prediction_files import RECORD, PredictionFiles
 from progress import Progress
@@ -184,14 +185,14 @@ def _read_predictions(folder: Path) -> Parts:
 
 def _write_model(folder: Path, number: int) -> None:
     with ModelStore(folder).incoming(f"{number}-run") as version:
-        (version / "card.json").write_text(f'{{"version": {number}}}')
+        (version / CARD_FILE).write_text(f'{{"version": {number}}}')
         np.save(version / "nodes.npy", np.full(30_000, number))
 
 
 def _read_model(folder: Path) -> Parts:
     store = ModelStore(folder)
     version = store.folder(str(store.current))
-    card = json.loads((version / "card.json").read_text())
+    card = json.loads((version / CARD_FILE).read_text())
     return {"current": (store.current, card, np.load(version / "nodes.npy").tolist())}
 
 
