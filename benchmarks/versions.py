@@ -11,8 +11,8 @@ import warnings
 import mlflow
 
 from benchmarks.platform import PARAMETERS, ROWS, observations
+from covertype.registry.logged import log_model
 from covertype.registry.promotion import register
-from covertype.registry.tracking import log_model
 from covertype.training.estimators import build, library_of
 from covertype.training.fitting import TrainingSet, train
 from covertype.training.searches import FOREST

@@ -33,7 +33,8 @@ from covertype.contract import CATEGORY_NAMES, FEATURE_NAMES, QUANTITY_NAMES, TA
 from covertype.data import Datasets
 from covertype.models.artifact import MODEL_FILE, TRUSTED_TYPES
 from covertype.models.stored_forests import StoredForest
-from covertype.registry.tracking import Batch, Candidate, model_uri, train_batch
+from covertype.registry.logged import model_uri
+from covertype.registry.tracking import Batch, Candidate, train_batch
 from covertype.training.encoding import one_hot_encoder
 from covertype.training.estimators import SEED
 from covertype.training.searches import FOREST, LOGREG, LOGREG_GRID, Parameters, Search

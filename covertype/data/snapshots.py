@@ -51,6 +51,11 @@ def paths(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.parquet"), key=_order)
 
 
+def digest_of(name: str) -> str:
+    """Return the beginning of a snapshot's digest, as its name holds it."""
+    return Path(name).stem.rsplit("_", 1)[-1]
+
+
 def _digest(content: bytes) -> str:
     """Return the digest of the pages: the footer also tells which files were read."""
     footer = int.from_bytes(content[-8:-4], "little")

@@ -7,10 +7,11 @@ from mlflow.exceptions import MlflowException
 from sklearn.metrics import accuracy_score
 
 from covertype.registry import former_verdicts, verdicts
+from covertype.registry.logged import model_uri
 from covertype.registry.names import MODEL_NAME, REASON, REFUSED, RULE, VERDICT
 from covertype.registry.production import point_alias, production_version, to_production
 from covertype.registry.ranking import floor_accuracy, is_better
-from covertype.registry.tracking import Unusable, fetch_answers, model_uri
+from covertype.registry.tracking import Unusable, fetch_answers
 from covertype.registry.verdicts import Rule, Verdict
 from covertype.training.fitting import Part
 

@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import mlflow
 import numpy as np
@@ -19,34 +18,24 @@ import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Run
 from mlflow.exceptions import MlflowException
-from mlflow.models import Model, infer_signature
-from mlflow.models.model import ModelInfo
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 from sklearn.pipeline import Pipeline
 
 from covertype.atomic import replacing
-from covertype.contract import QUANTITY_NAMES, TARGET
-from covertype.data import Datasets
-from covertype.models.artifact import (
-    GOLDEN_PROBABILITIES,
-    GOLDEN_ROWS,
-    MODEL_FILE,
-    TRAINING_RANGES,
-    class_probabilities,
-    load_model,
-)
+from covertype.contract import TARGET
+from covertype.data import Datasets, snapshots
+from covertype.models.artifact import class_probabilities, load_model
 from covertype.models.stored_forests import StoredForest
-from covertype.registry import flavor, ranking
+from covertype.registry import ranking
+from covertype.registry.logged import fetched, log_model, model_uri, write_figures
 from covertype.registry.ranking import Scores
 from covertype.training.estimators import build, has_converged, library_of
 from covertype.training.evaluation import importances
-from covertype.training.figures import draw_confusion, draw_importances
 from covertype.training.fitting import Trained, TrainingSet, train_each
 from covertype.training.searches import Parameters, Search
 
 log = logging.getLogger(__name__)
 
-_GOLDEN_COUNT = 32
 _DESCRIBED_ROWS = 1000
 _SEARCH_TAG = "covertype.search"
 _SNAPSHOT_TAG = "covertype.snapshot"
@@ -139,7 +128,7 @@ def _finished_runs(batch: Batch, experiment_id: str) -> dict[int, str]:
 
 def _describe(data: TrainingSet, snapshot: str) -> list[DatasetInput]:
     """Return the parts of a training set as MLflow describes them, by their role in training."""
-    digest = Path(snapshot).stem.rsplit("_", 1)[-1]
+    digest = snapshots.digest_of(snapshot)
     inputs = []
     for context, part in (("training", data.train), ("testing", data.test)):
         # The types of the columns are told from some rows: MLflow would look at every cell.
@@ -180,50 +169,14 @@ def _log(
     mlflow.log_params(facts)
     MlflowClient().log_inputs(run.info.run_id, inputs)
     with tempfile.TemporaryDirectory() as made, ThreadPoolExecutor(1) as meanwhile:
-        drawn = meanwhile.submit(_draw, trained, Path(made))
+        drawn = meanwhile.submit(
+            write_figures, Path(made), trained.evaluation.confusion, importances(trained.model)
+        )
         logged = log_model(trained.model, search.model_name, data)
         drawn.result()
         mlflow.log_artifacts(made)
     # After the model: MLflow copies what is there before it to the model, one request a metric.
     mlflow.log_metrics(metrics, model_id=logged.model_id)
-
-
-def _draw(trained: Trained, folder: Path) -> None:
-    """Write the pictures of a model, and the figures that they show."""
-    confusion, weights = trained.evaluation.confusion, importances(trained.model)
-    draw_confusion(confusion).savefig(folder / "confusion_matrix.png")
-    (folder / "confusion_matrix.json").write_text(json.dumps(confusion.tolist()))
-    draw_importances(weights).savefig(folder / "importances.png")
-    (folder / "importances.json").write_text(json.dumps(weights.to_dict()))
-
-
-def log_model(model: Pipeline, name: str, data: TrainingSet) -> ModelInfo:
-    """Log a fitted model to the active run, with what is needed to prove a loaded copy right.
-
-    Its metadata hold `golden_rows` (test observations, as lists of 12) with the probabilities
-    (lists of 7) that this model answers, and `training_ranges` (lowest and highest by quantity).
-    """
-    golden = data.test.observations.head(_GOLDEN_COUNT)
-    trained_on = data.train.observations
-    metadata = {
-        GOLDEN_ROWS: golden.to_numpy(object).tolist(),
-        GOLDEN_PROBABILITIES: class_probabilities(model, golden).tolist(),
-        TRAINING_RANGES: {
-            name: [int(trained_on[name].min()), int(trained_on[name].max())]
-            for name in QUANTITY_NAMES
-        },
-    }
-    return Model.log(
-        None,
-        flavor=flavor,
-        name=name,
-        metadata=metadata,
-        model=model,
-        signature=infer_signature(golden, model.predict(golden)),
-        input_example=golden.head(3),
-        # It would load the model that was just written.
-        validate_serving_input=False,
-    )
 
 
 @contextmanager
@@ -257,8 +210,8 @@ def save_model(run_id: str, path: Path) -> Path:
 
 def fetch_model(uri: str) -> Pipeline:
     """Load the model at an address of MLflow's; nothing of it stays on the disk."""
-    with _fetched(uri) as folder:
-        return load_model(folder)
+    with fetched(uri) as model:
+        return load_model(model.folder)
 
 
 def fetch_answers(uri: str, observations: pd.DataFrame) -> npt.NDArray[np.float64]:
@@ -272,11 +225,11 @@ def fetch_answers(uri: str, observations: pd.DataFrame) -> npt.NDArray[np.float6
         If the model is at fault. What may pass, such as an MLflow that is away, is raised as it is.
     """
     try:
-        with _fetched(uri) as folder:
-            forest = StoredForest.open(folder / MODEL_FILE)
+        with fetched(uri) as model:
+            forest = StoredForest.open(model.file)
             if forest is not None:
                 return forest.probabilities_of(observations)
-            return class_probabilities(load_model(folder), observations)
+            return class_probabilities(load_model(model.folder), observations)
     except Exception as error:
         if _may_pass(error):
             raise
@@ -289,18 +242,6 @@ def _may_pass(error: Exception) -> bool:
         # An MLflow that can't be reached is an INTERNAL_ERROR to its client.
         return error.error_code not in _NOT_THERE
     return isinstance(error, OSError | MemoryError)
-
-
-@contextmanager
-def _fetched(uri: str) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory() as folder:
-        yield Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder))
-
-
-def model_uri(run: Run) -> str:
-    """Return the address of the one model that a run logged."""
-    outputs: Any = run.outputs
-    return f"models:/{outputs.model_outputs[0].model_id}"
 
 
 def snapshot_of(run_id: str) -> str:

@@ -9,30 +9,29 @@ import logging
 import os
 import signal
 import sys
-import tempfile
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import msgspec
 from mlflow import MlflowClient
-from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
-from mlflow.models import Model
 from requests import RequestException
 
 from covertype.atomic import DiskRefuses
-from covertype.models.artifact import GOLDEN_PROBABILITIES, GOLDEN_ROWS, MODEL_FILE, TRAINING_RANGES
+from covertype.registry.logged import LoggedModel, fetch_figures, fetched
 from covertype.registry.production import MODEL_NAME, STAGE, production_version
 from inference.log import log_to_stderr
-from inference.model.cards import Card, Refusal, RegistryReport, iso, now, write
+from inference.model import kept
+from inference.model.cards import Card, Refusal, RegistryReport, iso, now
+from inference.model.kept import version_of
 from inference.model.predictors import NotFlattened, prove_equal, save_arrays
 from inference.model.serving import ServedModel
-from inference.model.store import CARD_FILE, ModelStore, version_of
+from inference.model.store import ModelStore
 from inference.settings import ServingSettings
 
 log = logging.getLogger(__name__)
@@ -111,14 +110,13 @@ class Follower:
 
     def _open_kept(self, name: str) -> None:
         """Prove a kept version again; if a former release kept it, lay it out as this one does."""
-        kept = self.store.folder(name)
+        former = self.store.folder(name)
         try:
-            ServedModel.load(kept, self.store.compiled)
+            ServedModel.load(former, self.store.compiled)
         except NotFlattened:
             log.info("Version %s was kept by a former release: flattening it", version_of(name))
             with self.store.incoming(name) as folder:
-                for file in (CARD_FILE, MODEL_FILE):
-                    (folder / file).hardlink_to(kept / file)
+                kept.link(former, folder)
                 self._prepare(folder)
 
     def _prepare(self, folder: Path) -> None:
@@ -145,7 +143,7 @@ class Follower:
         )
 
     def _follow(self, version: ModelVersion) -> RegistryReport:
-        name = f"{version.version}-{version.run_id}"
+        name = kept.folder_name(version.version, version.run_id)
         key = (name, int(version.last_updated_timestamp))
         if name != self._proven and key not in self._refused:
             self._try(version, name, key)
@@ -206,19 +204,15 @@ def _fetch(version: ModelVersion, folder: Path) -> None:
     ValueError
         If it is not as this platform logs models.
     """
-    uri = f"models:/{MODEL_NAME}/{version.version}"
-    with tempfile.TemporaryDirectory(dir=folder.parent) as made:
-        fetched = Path(mlflow.artifacts.download_artifacts(uri, dst_path=made))
-        model = fetched / MODEL_FILE
-        if not model.exists():
-            raise ValueError(f"it holds no {MODEL_FILE}: only skops models are served")
-        write(folder / CARD_FILE, _read_card(version, fetched))
-        model.rename(folder / MODEL_FILE)
+    with fetched(f"models:/{MODEL_NAME}/{version.version}", within=folder.parent) as model:
+        if not model.file.exists():
+            raise ValueError(f"it holds no {model.file.name}: only skops models are served")
+        kept.write_card(folder, _make_card(version, model))
+        model.file.rename(kept.model_file(folder))
 
 
-def _read_card(version: ModelVersion, fetched: Path) -> Card:
+def _make_card(version: ModelVersion, model: LoggedModel) -> Card:
     run = MlflowClient().get_run(version.run_id)
-    metadata = Model.load(fetched).metadata or {}
     facts = {
         "name": MODEL_NAME,
         "version": str(version.version),
@@ -228,21 +222,10 @@ def _read_card(version: ModelVersion, fetched: Path) -> Card:
         "experiment_id": run.info.experiment_id,
         "metrics": run.data.metrics,
         "parameters": run.data.params,
-        "training_ranges": metadata.get(TRAINING_RANGES, {}),
-        "confusion_matrix": _read_picture(run, "confusion_matrix"),
-        "importances": _read_picture(run, "importances"),
-        "golden_rows": metadata.get(GOLDEN_ROWS, []),
-        "golden_probabilities": metadata.get(GOLDEN_PROBABILITIES, []),
+        **asdict(model.read_proof()),
+        **asdict(fetch_figures(run.info.run_id)),
     }
     return msgspec.convert(facts, Card)
-
-
-def _read_picture(run: Run, name: str) -> Any:
-    """Return the figures of a picture that a run logged, None if it did not."""
-    path = f"{name}.json"
-    if path not in {file.path for file in MlflowClient().list_artifacts(run.info.run_id)}:
-        return None
-    return mlflow.artifacts.load_dict(f"runs:/{run.info.run_id}/{path}")
 
 
 def _first_line(error: Exception) -> str:

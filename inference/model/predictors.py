@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from covertype.contract import CATEGORIES, CLASSES, QUANTITIES
-from covertype.models.artifact import MODEL_FILE, class_probabilities, load_model
-from covertype.models.stored_forests import StoredForest
+from covertype.models.artifact import class_probabilities, load_model
 from covertype.rows.codes import Codes, to_codes, to_frame
+from inference.model import kept
 from inference.model.cards import Card
 from inference.model.forest import ForestArrays, ForestPredictor, flatten
 
@@ -59,7 +59,7 @@ def open_predictor(version: Path, compiled: Path) -> Predictor:
     arrays = ForestArrays.open(version)
     if arrays is not None:
         return ForestPredictor(arrays, compiled)
-    if StoredForest.open(version / MODEL_FILE) is not None:
+    if kept.open_forest(version) is not None:
         raise NotFlattened
     return PipelinePredictor(version)
 
@@ -72,7 +72,7 @@ def save_arrays(version: Path) -> None:
     ValueError
         If the folder holds no model of ours.
     """
-    forest = StoredForest.open(version / MODEL_FILE)
+    forest = kept.open_forest(version)
     if forest is None:
         log.warning("It is no forest: scikit-learn answers, more slowly")
         return
@@ -107,7 +107,7 @@ def prove_equal(predictor: Predictor, version: Path) -> None:
     ValueError
         If they differ.
     """
-    forest = StoredForest.open(version / MODEL_FILE)
+    forest = kept.open_forest(version)
     if forest is None:
         return
     random = np.random.default_rng(0)

@@ -6,12 +6,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from covertype.contract import QUANTITY_NAMES
+from inference.model import kept
 from inference.model.cards import Card, Refusal, now
+from inference.model.kept import version_of
 from inference.model.predictors import NotFlattened, Predictor, open_predictor, prove
-from inference.model.store import CARD_FILE, ModelStore, version_of
+from inference.model.store import ModelStore
 from inference.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class ServedModel:
         NotFlattened
             If it is a forest that a former release kept.
         """
-        card = msgspec.json.decode((folder / CARD_FILE).read_bytes(), type=Card)
+        card = kept.read_card(folder)
         predictor = open_predictor(folder, compiled)
         prove(predictor, card)
         ranges = [(name, *card.training_ranges[name]) for name in QUANTITY_NAMES]

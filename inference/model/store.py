@@ -1,6 +1,6 @@
 """The folder of served models: one follower writes it, every worker reads it.
 
-    versions/<version>-<run>/   a proven model: card.json, model.skops, its arrays
+    versions/<version>-<run>/   a proven version: `inference.model.kept`
     compiled/                   machine code that doesn't change with models
     current                     the names of the kept folders: the one that answers, the one before
     registry.json               what the last look at the registry gave
@@ -20,14 +20,7 @@ import msgspec
 from covertype.atomic import naming_disk, replacing
 from inference.model.cards import RegistryReport, write
 
-CARD_FILE = "card.json"
-
 _KEPT_VERSIONS = 2
-
-
-def version_of(name: str) -> str:
-    """Return the version that a folder of this name holds."""
-    return name.split("-")[0]
 
 
 class ModelStore:

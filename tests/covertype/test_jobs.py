@@ -13,8 +13,9 @@ from mlflow import MlflowClient
 from covertype import jobs
 from covertype.contract import FEATURE_NAMES, TARGET
 from covertype.data import Datasets, Snapshot
-from covertype.models.artifact import GOLDEN_PROBABILITIES, GOLDEN_ROWS, TRAINING_RANGES, load_model
+from covertype.models.artifact import Proof, load_model
 from covertype.registry import tracking
+from covertype.registry.logged import log_model, model_uri
 from covertype.registry.names import ALIAS, MODEL_NAME
 from covertype.registry.production import production_version
 from covertype.registry.tracking import Batch, Candidate
@@ -73,7 +74,7 @@ def test_a_run_holds_all_that_people_compare(
     assert contexts == {"training", "testing"}
     artifacts = {file.path for file in MlflowClient().list_artifacts(run_id)}
     assert {"confusion_matrix.png", "importances.png"} <= artifacts
-    model = mlflow.models.get_model_info(tracking.model_uri(run))
+    model = mlflow.models.get_model_info(model_uri(run))
     assert model.signature.inputs.input_names() == list(FEATURE_NAMES)
     assert model.flavors["sklearn"]["serialization_format"] == "skops"
     assert model.saved_input_example_info is not None
@@ -83,20 +84,21 @@ def test_the_golden_rows_are_test_rows_with_the_models_answers(
     snapshot: Snapshot, datasets: Datasets, request: pytest.FixtureRequest
 ) -> None:
     (run_id,) = jobs.train_batch(batch(snapshot, request.node.name, FAIR))
-    uri = tracking.model_uri(MlflowClient().get_run(run_id))
+    uri = model_uri(MlflowClient().get_run(run_id))
     metadata = mlflow.models.get_model_info(uri).metadata
-    golden = pd.DataFrame(metadata[GOLDEN_ROWS], columns=list(FEATURE_NAMES))
+    proof = Proof.from_metadata(metadata)
+    golden = pd.DataFrame(proof.golden_rows, columns=list(FEATURE_NAMES))
     data = TrainingSet.from_rows(datasets.read_snapshot(snapshot.name))
     test_rows = set(data.test.observations.itertuples(index=False, name=None))
     assert set(golden.itertuples(index=False, name=None)) <= test_rows
     model = load_model(Path(mlflow.artifacts.download_artifacts(uri)))
-    answered = metadata[GOLDEN_PROBABILITIES]
+    answered = proof.golden_probabilities
     # Threads add up the trees in any order, so the last digit of a sum is not fixed.
     np.testing.assert_allclose(
         model.predict_proba(golden), np.array(answered)[:, model.classes_], atol=1e-14
     )
     elevation = data.train.observations["Elevation"]
-    assert metadata[TRAINING_RANGES]["Elevation"] == [elevation.min(), elevation.max()]
+    assert metadata["training_ranges"]["Elevation"] == [elevation.min(), elevation.max()]
 
 
 def test_a_repeated_try_keeps_the_finished_run(
@@ -198,7 +200,7 @@ def test_a_batch_that_was_interrupted_goes_on_with_what_is_missing(
     snapshot: Snapshot, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chosen = batch(snapshot, request.node.name, {"C": 0.1}, {"C": 1.0}, search=LOGREG)
-    log_model, logged = tracking.log_model, []
+    logged = []
 
     def fail_at_the_second(*arguments: Any) -> Any:
         logged.append(arguments)
@@ -231,7 +233,7 @@ def test_mlflow_s_own_loader_reads_a_logged_model(
 ) -> None:
     chosen = batch(snapshot, request.node.name, parameters, search=search)
     (run_id,) = jobs.train_batch(chosen)
-    uri = tracking.model_uri(MlflowClient().get_run(run_id))
+    uri = model_uri(MlflowClient().get_run(run_id))
     test = TrainingSet.from_rows(datasets.read_snapshot(snapshot.name)).test
     answered = mlflow.sklearn.load_model(uri).predict(test.observations)
     accuracy = MlflowClient().get_run(run_id).data.metrics["accuracy"]

@@ -19,8 +19,8 @@ from covertype.rows.codes import to_row
 from covertype.training.fitting import TrainingSet
 from inference.follower import watcher
 from inference.follower.watcher import Follower
-from inference.model import cards, forest
-from inference.model.store import CARD_FILE, ModelStore
+from inference.model import forest, kept
+from inference.model.store import ModelStore
 from inference.telemetry.metrics import Metrics
 from inference.telemetry.prediction_files import PredictionFiles
 from inference.telemetry.prediction_log import PredictionLog
@@ -80,8 +80,8 @@ def the_follower_goes_on(place: Path, trouble: str) -> None:
     ready, data = place / "ready", TrainingSet.from_rows(OBSERVATIONS)
     ready.mkdir()
     model = make_forest(data, n_estimators=5, max_depth=8)
-    skops.io.dump(model, ready / MODEL_FILE)
-    cards.write(ready / CARD_FILE, make_card("1", model, data))
+    skops.io.dump(model, kept.model_file(ready))
+    kept.write_card(ready, make_card("1", model, data))
     compiled = forest.compile_walk(place / "compiled")
     first, second = (
         ModelVersion("BestModelRF", number, 0, last_updated_timestamp=1, run_id="run")

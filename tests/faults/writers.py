@@ -32,6 +32,7 @@ from covertype.registry import tracking
 from covertype.rows.arrow import from_frame
 from covertype.rows.codes import Codes
 from covertype.rows.violations import VALUE, Violation
+from inference.model.kept import CARD_FILE
 from inference.model.store import ModelStore
 from inference.telemetry.prediction_files import RECORD, PredictionFiles
 from progress import Progress
@@ -186,14 +187,14 @@ def _read_predictions(folder: Path) -> Parts:
 
 def _write_model(folder: Path, number: int) -> None:
     with ModelStore(folder).incoming(f"{number}-run") as version:
-        (version / "card.json").write_text(f'{{"version": {number}}}')
+        (version / CARD_FILE).write_text(f'{{"version": {number}}}')
         np.save(version / "nodes.npy", np.full(30_000, number))
 
 
 def _read_model(folder: Path) -> Parts:
     store = ModelStore(folder)
     version = store.folder(str(store.current))
-    card = json.loads((version / "card.json").read_text())
+    card = json.loads((version / CARD_FILE).read_text())
     return {"current": (store.current, card, np.load(version / "nodes.npy").tolist())}
 
 

@@ -31,7 +31,8 @@ from covertype.registry.names import MODEL_NAME, PROMOTED, VERDICT
 from covertype.registry.production import production_version
 from covertype.registry.tracking import fetch_model
 from covertype.rows.arrow import from_frame
-from inference.model.store import CARD_FILE, ModelStore, version_of
+from inference.model.kept import CARD_FILE, version_of
+from inference.model.store import ModelStore
 from tests.compose.stack import OBSERVATION, wait_for
 from tests.conftest import free_port
 from tests.growth.clock import Clock

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from covertype.contract import FEATURE_NAMES, QUANTITY_NAMES
-from covertype.models.artifact import MODEL_FILE, class_probabilities
+from covertype.models.artifact import Proof, class_probabilities
 from covertype.training.encoding import one_hot_encoder, tree_encoder
 from covertype.training.fitting import TrainingSet
 from inference.api.app import create_app
 from inference.follower.supervisor import FollowerSupervisor
-from inference.model import cards
+from inference.model import cards, kept
 from inference.model.predictors import save_arrays
-from inference.model.store import CARD_FILE, ModelStore
+from inference.model.store import ModelStore
 from inference.settings import ServingSettings
 
 Keep = Callable[[ModelStore, str, Pipeline], None]
@@ -61,8 +61,7 @@ def logistic_regression(data: TrainingSet) -> Pipeline:
 
 
 def make_card(version: str, model: Pipeline, data: TrainingSet) -> cards.Card:
-    golden = data.test.observations.head(32)
-    trained_on = data.train.observations
+    proof = Proof.of(model, data.train.observations, data.test.observations)
     return cards.Card(
         name="BestModelRF",
         version=version,
@@ -72,14 +71,9 @@ def make_card(version: str, model: Pipeline, data: TrainingSet) -> cards.Card:
         experiment_id="1",
         metrics={"accuracy": 0.5},
         parameters={"n_estimators": "25"},
-        training_ranges={
-            name: (int(trained_on[name].min()), int(trained_on[name].max()))
-            for name in QUANTITY_NAMES
-        },
         confusion_matrix=None,
         importances=None,
-        golden_rows=golden[list(FEATURE_NAMES)].to_numpy(object).tolist(),
-        golden_probabilities=class_probabilities(model, golden).tolist(),
+        **asdict(proof),
     )
 
 
@@ -88,9 +82,9 @@ def keep(data: TrainingSet) -> Keep:
     """Keep a model as the current version of a store, as the follower does."""
 
     def keep(store: ModelStore, version: str, model: Pipeline) -> None:
-        with store.incoming(f"{version}-run{version}") as folder:
-            skops.io.dump(model, folder / MODEL_FILE)
-            cards.write(folder / CARD_FILE, make_card(version, model, data))
+        with store.incoming(kept.folder_name(version, f"run{version}")) as folder:
+            skops.io.dump(model, kept.model_file(folder))
+            kept.write_card(folder, make_card(version, model, data))
             save_arrays(folder)
 
     return keep

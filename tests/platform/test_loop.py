@@ -21,7 +21,7 @@ from streamlit.testing.v1 import AppTest
 
 from covertype.contract import CLASSES, FEATURE_NAMES, FEATURES, Category
 from covertype.models.artifact import class_probabilities, load_model
-from covertype.registry import tracking
+from covertype.registry.logged import model_uri
 from covertype.registry.names import ALIAS, MODEL_NAME
 from covertype.rows.arrow import from_frame
 from covertype.rows.violations import Violation, describe
@@ -191,7 +191,7 @@ def test_the_best_forest_is_in_production_with_its_alias_and_signature(platform:
     best = max(runs(FOREST.experiment).values(), key=lambda run: run.data.metrics["accuracy"])
     accuracy = MlflowClient().get_run(version.run_id).data.metrics["accuracy"]
     assert accuracy == best.data.metrics["accuracy"]
-    info = mlflow.models.get_model_info(tracking.model_uri(MlflowClient().get_run(version.run_id)))
+    info = mlflow.models.get_model_info(model_uri(MlflowClient().get_run(version.run_id)))
     assert info.signature.inputs.input_names() == list(FEATURE_NAMES)
 
 

@@ -17,7 +17,8 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 
 from covertype.models.artifact import MODEL_FILE
 from covertype.models.stored_forests import StoredForest
-from covertype.registry import promotion, tracking, verdicts
+from covertype.registry import promotion, verdicts
+from covertype.registry.logged import log_model, model_uri
 from covertype.registry.names import (
     ACCURACY,
     ALIAS,
@@ -32,7 +33,7 @@ from covertype.registry.names import (
 )
 from covertype.registry.production import STAGE, to_production
 from covertype.registry.promotion import promote_if_better, register
-from covertype.registry.tracking import Unusable, fetch_answers, log_model
+from covertype.registry.tracking import Unusable, fetch_answers
 from covertype.registry.verdicts import Rule, Verdict
 from covertype.training.estimators import build
 from covertype.training.fitting import TrainingSet, train
@@ -130,7 +131,7 @@ def promote(version: str, data: TrainingSet) -> Verdict:
 
 def files_of(version: ModelVersion) -> Any:
     run = MlflowClient().get_run(version.run_id)
-    logged = MlflowClient().get_logged_model(tracking.model_uri(run).removeprefix("models:/"))
+    logged = MlflowClient().get_logged_model(model_uri(run).removeprefix("models:/"))
     return get_artifact_repository(logged.artifact_location)
 
 

@@ -3,7 +3,6 @@
 import errno
 import os
 import resource
-import shutil
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from sklearn.pipeline import Pipeline
 from covertype.rows.codes import to_codes
 from inference.follower import watcher as follower
 from inference.follower.watcher import Follower
+from inference.model import kept
 from inference.model.serving import Serving
 from inference.model.store import ModelStore
 from inference.telemetry.metrics import Metrics
@@ -87,8 +87,7 @@ def test_a_version_that_can_be_fetched_again_answers(
     def fetch(_: ModelVersion, folder: Path) -> None:
         for error in errors:
             raise error
-        for name in ("card.json", "model.skops"):
-            shutil.copy(files / name, folder / name)
+        kept.link(files, folder)
 
     monkeypatch.setattr(follower, "_fetch", fetch)
     followed = Follower(store, 5)
@@ -174,7 +173,7 @@ def test_a_fault_of_the_follower_s_own_is_logged_with_its_traceback_and_not_put_
 ) -> None:
     followed = Follower(store, 5)
     with monkeypatch.context() as patch:
-        patch.setattr(Follower, "_follow", lambda *_: dict[str, str]()["version"])
+        patch.setattr(Follower, "_follow", lambda _, version: version.tags["version"])
         report = followed.check()
         followed.check()
     assert report.message == "the follower failed: KeyError: 'version'"
@@ -224,7 +223,7 @@ def test_a_kept_version_that_is_damaged_is_fetched_again(
     keep: Keep,
 ) -> None:
     keep(store, "7", forest)
-    (store.folder(str(store.current)) / "card.json").write_text("{")
+    (store.folder(str(store.current)) / kept.CARD_FILE).write_text("{")
     fetched: list[str] = []
 
     def refuse(version: ModelVersion, _: Path) -> None:
@@ -282,8 +281,8 @@ def test_a_forest_that_a_former_release_kept_and_is_damaged_is_fetched_again(
     keep: Keep,
 ) -> None:
     folder = kept_by_a_former_release(store, forest, keep)
-    content = (folder / "model.skops").read_bytes()
-    (folder / "model.skops").write_bytes(content[: len(content) // 2])
+    model = kept.model_file(folder)
+    model.write_bytes(model.read_bytes()[: model.stat().st_size // 2])
     fetched: list[str] = []
     monkeypatch.setattr(follower, "_fetch", lambda version, _: fetched.append(version.version))
     Follower(store, 5).check()
@@ -304,8 +303,7 @@ def test_a_version_is_followed_without_loading_the_forest_whole(
     files = ready.folder(str(ready.current))
 
     def fetch(_: ModelVersion, folder: Path) -> None:
-        for name in ("card.json", "model.skops"):
-            shutil.copy(files / name, folder / name)
+        kept.link(files, folder)
 
     monkeypatch.setattr(follower, "_fetch", fetch)
     Follower(store, 5).check()

@@ -20,10 +20,10 @@ from sklearn.pipeline import Pipeline
 from covertype.contract import CLASSES
 from covertype.data import Datasets
 from covertype.models.artifact import MODEL_FILE, class_probabilities
+from covertype.registry.logged import log_model
 from covertype.registry.names import MODEL_NAME
 from covertype.registry.production import to_production
 from covertype.registry.promotion import register
-from covertype.registry.tracking import log_model
 from covertype.training.fitting import TrainingSet
 from covertype.training.searches import FOREST
 from inference import COMMAND

@@ -18,13 +18,13 @@ from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.pipeline import Pipeline
 
 from covertype.contract import CATEGORIES, CLASSES, FEATURE_NAMES, QUANTITIES, QUANTITY_NAMES
-from covertype.models.artifact import MODEL_FILE, class_probabilities
-from covertype.models.stored_forests import StoredForest
+from covertype.models.artifact import class_probabilities
 from covertype.rows.codes import Codes, to_codes, to_frame
 from covertype.training.derived import derived_weights
 from covertype.training.encoding import one_hot_encoder, tree_encoder
 from covertype.training.fitting import TrainingSet
 from inference.model import forest as compiling
+from inference.model import kept
 from inference.model.cards import Card
 from inference.model.forest import ForestArrays, ForestPredictor, flatten
 from inference.model.predictors import (
@@ -48,14 +48,14 @@ def many() -> pd.DataFrame:
 
 
 def saved(model: Pipeline, folder: Path) -> Path:
-    skops.io.dump(model, folder / MODEL_FILE)
+    skops.io.dump(model, kept.model_file(folder))
     save_arrays(folder)
     return folder
 
 
 def flattened(model: Pipeline, folder: Path) -> ForestArrays:
-    skops.io.dump(model, folder / MODEL_FILE)
-    stored = StoredForest.open(folder / MODEL_FILE)
+    skops.io.dump(model, kept.model_file(folder))
+    stored = kept.open_forest(folder)
     assert stored is not None
     return flatten(stored)
 
@@ -181,7 +181,7 @@ def test_a_model_that_is_no_forest_is_answered_by_its_pipeline(
 def test_a_forest_without_arrays_is_not_loaded_as_a_pipeline(
     forest: Pipeline, compiled: Path, tmp_path: Path
 ) -> None:
-    skops.io.dump(forest, tmp_path / MODEL_FILE)
+    skops.io.dump(forest, kept.model_file(tmp_path))
     with pytest.raises(NotFlattened):
         open_predictor(tmp_path, compiled)
 
