@@ -11,7 +11,7 @@ RUN := $(UV) run --no-sync
 # Many processes start at once: compiling every module on installation beats each of them doing so.
 export UV_COMPILE_BYTECODE := 1
 
-.PHONY: help install run smoke bench bench-training bench-serving bench-connections load rebuild-data up down logs secrets doctor test test-browser test-compose test-growth lint
+.PHONY: help install run smoke bench bench-training bench-serving bench-connections load rebuild-data up down logs secrets doctor test coverage test-browser test-compose test-growth format lint
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -50,13 +50,21 @@ load: install ## Ask the running service as many users do, with Locust (LOAD_URL
 	@$(UV) run --locked --quiet --group load locust --locustfile benchmarks/locustfile.py \
 		--host $(LOAD_URL) $(LOCUST_ARGS)
 
+# Those that need neither Docker nor a browser, and can run side by side.
+MAIN_TESTS := -n 2 --dist loadfile --no-loadscope-reorder \
+	--ignore tests/browser --ignore tests/compose --ignore tests/growth --ignore tests/faults
+
 test: install ## Run the tests
-	$(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/browser --ignore tests/compose --ignore tests/growth --ignore tests/faults
+	$(RUN) pytest $(MAIN_TESTS)
 	@# Alone: tests of the app leave it as __main__, which multiprocessing runs in each child.
 	$(RUN) pytest tests/faults
 	@docker info >/dev/null 2>&1 \
 		&& echo "The tests of the containers are apart: make test-compose" \
 		|| echo "The tests of the containers were not run: there is no Docker here"
+
+# Apart from `test`: counting lines makes the tests a third slower.
+coverage: install ## Run most of the tests and report which lines they run; no gate
+	$(RUN) pytest $(MAIN_TESTS) --cov
 
 rebuild-data: install ## Make the processed rows again from all raw files; FEWER_ROWS=1 accepts fewer than now
 	@DATASETS_URL="$${DATASETS_URL:-.local/state/datasets}" \
@@ -88,6 +96,10 @@ test-compose: install ## Test the platform in containers from nothing, with faul
 test-growth: install ## Test ten batches in containers (needs Docker), and a clock that jumps by a day
 	@$(UV) sync --locked --quiet --group clock
 	$(RUN) pytest $(or $(TESTS),tests/growth)
+
+format: install ## Format the code, and mend what ruff can mend by itself
+	$(RUN) ruff check --fix
+	$(RUN) ruff format
 
 lint: install ## Check style, formatting, types, and who imports whom
 	$(RUN) ruff check
