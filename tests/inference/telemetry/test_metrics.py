@@ -5,10 +5,12 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -77,6 +79,8 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(tempfile, "tempdir", None)
     monkeypatch.delenv(SHARED_FIGURES, raising=False)
     monkeypatch.setattr(values, "ValueClass", values.ValueClass)
+    # A spawned process runs the main module again, and tests of the app leave theirs there.
+    monkeypatch.setitem(sys.modules, "__main__", ModuleType("__main__"))
     return tmp_path
 
 
