@@ -54,7 +54,7 @@ class Service:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Take over the kept model, follow Production, and write the log to the last answer."""
-        await asyncio.to_thread(self.serving.look)
+        await asyncio.to_thread(self.serving.refresh)
         supervisor = FollowerSupervisor(self.serving.store.root)
         supervisor.start()
         watching = asyncio.create_task(self.serving.watch())
