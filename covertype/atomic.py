@@ -22,12 +22,12 @@ class Busy(TimeoutError):
     """Another process holds a lock; the message names the lock's file and the process."""
 
 
-class DiskRefuses(OSError):
+class DiskUnusable(OSError):
     """A disk is full or read-only; the message names its folder, its room and the remedy."""
 
     @classmethod
-    def of(cls, folder: Path, code: int) -> "DiskRefuses":
-        """Return the error for a folder's disk; `code` is ENOSPC, EDQUOT or EROFS."""
+    def of(cls, folder: Path, code: int) -> "DiskUnusable":
+        """Return the error of the disk of a folder, for ENOSPC, EDQUOT or EROFS."""
         usage = _usage(folder)
         room = f"{usage.free / _MB:.1f} of {usage.total / _MB:.1f} MB are free"
         what, remedy = {
@@ -41,13 +41,13 @@ class DiskRefuses(OSError):
 
 @contextmanager
 def naming_disk(folder: Path) -> Iterator[None]:
-    """Raise `DiskRefuses` for what the disk of a folder is the cause of.
+    """Raise `DiskUnusable` for errors that the disk of a folder causes.
 
-    The system itself would say "No space left on device", without a name.
+    The system's own message, such as "No space left on device", does not name the disk.
     """
     try:
         yield
-    except DiskRefuses:
+    except DiskUnusable:
         raise
     except OSError as error:
         code = error.errno
@@ -55,7 +55,7 @@ def naming_disk(folder: Path) -> Iterator[None]:
             # NumPy reports only how much of an array it wrote.
             code = errno.ENOSPC
         if code in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
-            raise DiskRefuses.of(folder, code) from error
+            raise DiskUnusable.of(folder, code) from error
         raise
 
 
@@ -73,7 +73,7 @@ def replacing(path: Path, mode: int = 0o644) -> Iterator[Path]:
 
     Raises
     ------
-    DiskRefuses
+    DiskUnusable
         If the disk is full or read-only.
     """
     with staging(path) as temporary:
@@ -123,7 +123,7 @@ def locked(path: Path, seconds: float = _WAIT_SECONDS) -> Iterator[None]:
     ------
     Busy
         If another process holds it for longer than `seconds`.
-    DiskRefuses
+    DiskUnusable
         If the disk is full or read-only.
     """
     with naming_disk(path.parent):

@@ -1,8 +1,8 @@
-"""Snapshots: immutable copies of the processed rows, so that a search sees the same rows.
+"""Snapshots: immutable copies of the processed rows, so that a whole search sees the same rows.
 
-They are never removed, as a search may run, wait or be retried at any time. They are
-few: one is taken when the rows have grown by a quarter, so all together are less than five times
-as large as the newest, 7 MB for the whole dataset.
+Snapshots are never removed, because a search may wait or be repeated at any time. They are few: one
+is taken when the rows have grown by `RETRAIN_GROWTH`. At the default of a quarter all of them
+together take less than five times the newest, which is 7 MB for the whole dataset.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from covertype.atomic import replacing
 
-# Snapshots of a former release have no sequence number; they are the oldest.
+# Names of a former release have no sequence number; those snapshots are the oldest.
 _NAME = re.compile(r"covertype_(?P<rows>\d+)_(?:(?P<sequence>\d+)_)?(?P<digest>[0-9a-f]{12})")
 
 
@@ -29,9 +29,9 @@ class Snapshot:
 
 
 def take(folder: Path, parquet: Path) -> tuple[Path, int, str]:
-    """Copy a Parquet file; return the copy, its number of rows and their digest.
+    """Copy a Parquet file of rows; return the copy, its number of rows and their digest.
 
-    If the newest snapshot holds the same rows, return that one.
+    If the newest snapshot already holds the same rows, it is returned instead of a copy.
     """
     content = parquet.read_bytes()
     count = pq.read_metadata(pa.BufferReader(content)).num_rows
@@ -47,7 +47,7 @@ def take(folder: Path, parquet: Path) -> tuple[Path, int, str]:
 
 
 def paths(folder: Path) -> list[Path]:
-    """Return all snapshots in the order of creation, independent of the clock."""
+    """Return all snapshots, the newest last; the order does not depend on the clock."""
     return sorted(folder.glob("*.parquet"), key=_order)
 
 
@@ -57,7 +57,7 @@ def digest_of(name: str) -> str:
 
 
 def _digest(content: bytes) -> str:
-    """Return the digest of the pages: the footer also tells which files were read."""
+    """Return the digest of the data pages; the footer, which lists the files read, is left out."""
     footer = int.from_bytes(content[-8:-4], "little")
     return hashlib.sha256(content[: -8 - footer]).hexdigest()
 

@@ -1,1 +1,1 @@
-"""Models as files: written, read with only trusted types, and asked."""
+"""Models as files: writing them, and reading them with trusted types only."""

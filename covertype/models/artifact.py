@@ -1,6 +1,6 @@
-"""Models as files, and what they answer.
+"""A logged model: its file, its proof, and its answers.
 
-The format is skops, which names every type it would make and makes only trusted ones.
+The format is skops, which lists the types in an archive and creates only trusted ones.
 """
 
 import zipfile
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 ENCODER_TYPES = ["numpy.dot"]
-"""What our encoders hold beyond the types that skops trusts by itself."""
+"""Types in our encoders that skops does not trust by default."""
 
 TRUSTED_TYPES = [*ENCODER_TYPES, "sklearn.tree._tree.Tree"]
-"""What our models hold beyond them."""
+"""Types in our models that skops does not trust by default."""
 
 MODEL_FILE = "model.skops"
 
 _GOLDEN_COUNT = 32
 
 _QUICK = 1
-"""The level of deflate: a forest of 660 MB takes 4 s and 113 MB; level 6 takes 12 s and 89 MB."""
+"""Deflate level: a forest of 660 MB takes 4 s and 113 MB; level 6 takes 12 s and 89 MB."""
 
 
 @dataclass(frozen=True)
@@ -85,15 +85,15 @@ def dump_model(model: "Pipeline", path: Path) -> None:
 def load_model(folder: Path) -> "Pipeline":
     """Load a logged model from its folder.
 
-    Only skops is read and only our own types are trusted, whatever the folder's own description
-    asks for, so that one who can write to the artifact store can't run code here.
+    Only skops is read and only our own types are trusted, whatever the folder's MLmodel file says.
+    So write access to the artifact store does not let anyone run code here.
 
     Raises
     ------
     ValueError
         If the folder holds no such model.
     """
-    # Imported here, as who follows versions needs this module's names long before a model.
+    # Imported here, because the follower imports this module long before there is a model.
     import skops.io
     from sklearn.pipeline import Pipeline
 
@@ -113,7 +113,7 @@ def load_model(folder: Path) -> "Pipeline":
 
 
 def class_probabilities(model: "Pipeline", observations: "pd.DataFrame") -> npt.NDArray[np.float64]:
-    """Return probabilities of all classes, shape (n, 7); 0 for a class the model never saw."""
+    """Return the probabilities of all classes, shape (n, 7); 0 for classes not in training."""
     probabilities = np.zeros((len(observations), len(CLASSES)))
     probabilities[:, model.classes_] = model.predict_proba(observations)
     return probabilities

@@ -1,10 +1,10 @@
-"""Logged forests, read tree after tree, so that none ever stands in memory whole.
+"""Logged forests, read tree by tree, so that a whole forest is never in memory.
 
-scikit-learn's objects of a forest of all rows take 660 MB; one tree takes seven.
+As scikit-learn's objects, a forest of all rows takes 660 MB; one tree takes 7 MB.
 
-skops checks which types an archive would make, not what they hold, and scikit-learn follows a
-tree's places without looking: a crafted tree crashes it. Here every tree is checked before it is
-walked, and nothing but arrays is made of an archive's trees.
+skops checks the types in an archive, not their contents, and scikit-learn does not check the
+indexes in a tree: a crafted tree crashes it. This module checks every tree before walking it, and
+makes only arrays from an archive's trees.
 """
 
 import io
@@ -55,10 +55,10 @@ NODE = np.dtype(
 
 @dataclass(frozen=True)
 class StoredTree:
-    """One checked tree of n nodes: its walks stay inside, and end after `depth` steps at most.
+    """One checked tree of n nodes: a walk stays inside it and ends after at most `depth` steps.
 
     `nodes` has the type `NODE` and shape (n,), `values` is float64 of shape (n, 1, classes).
-    A child stands behind its parent; a leaf's children are negative.
+    A child comes after its parent; a leaf's children are negative.
     """
 
     nodes: npt.NDArray[Any]
@@ -67,22 +67,22 @@ class StoredTree:
 
     @property
     def left(self) -> npt.NDArray[np.int64]:
-        """The place of the child for features up to the threshold, shape (n,)."""
+        """The index of the child for values up to the threshold, shape (n,)."""
         return self.nodes["left_child"]
 
     @property
     def right(self) -> npt.NDArray[np.int64]:
-        """The place of the child for features above the threshold, shape (n,)."""
+        """The index of the child for values above the threshold, shape (n,)."""
         return self.nodes["right_child"]
 
     @property
     def feature(self) -> npt.NDArray[np.int64]:
-        """The column that a node asks, shape (n,)."""
+        """The column that a node tests, shape (n,)."""
         return self.nodes["feature"]
 
     @property
     def threshold(self) -> npt.NDArray[np.float64]:
-        """What a node compares its column with, shape (n,)."""
+        """The threshold of a node's test, shape (n,)."""
         return self.nodes["threshold"]
 
     def probabilities(self, encoded: npt.NDArray[np.float32]) -> Probabilities:
@@ -124,12 +124,12 @@ class StoredForest:
 
     @classmethod
     def open(cls, path: Path) -> "StoredForest | None":
-        """Open an archive, plain or deflated; None if its model is another one.
+        """Open an archive, compressed or not; None if its model is not a forest.
 
         Raises
         ------
         ValueError
-            If there is no such file, or it is no archive of a Pipeline.
+            If there is no such file, or it is not an archive of a Pipeline.
         """
         if not path.exists():
             raise ValueError(f"{path.parent.name} holds no {path.name}")
@@ -158,12 +158,12 @@ class StoredForest:
             )
 
     def trees(self) -> Iterator[StoredTree]:
-        """Yield the trees in the forest's order, each read when it is asked for.
+        """Yield the trees in the forest's order; each is read when it is needed.
 
         Raises
         ------
         ValueError
-            If a tree is damaged, or a walk through it could leave it or have no end.
+            If a tree is damaged, or a walk could leave it or never end.
         """
         with _opened(self.path) as archive:
             for number, (count, members) in enumerate(
@@ -179,7 +179,8 @@ class StoredForest:
     def probabilities(self, encoded: npt.NDArray[np.float32]) -> Probabilities:
         """Return the mean of the trees' answers, shape (n, classes), for encoded rows.
 
-        It equals scikit-learn's with `n_jobs=1` to the last bit: the sum has the same order.
+        It equals scikit-learn's answer with `n_jobs=1` to the last bit: the order of the sum is the
+        same.
         """
         if encoded.ndim != 2 or encoded.shape[1] != self.width:
             raise ValueError(f"the forest sees {self.width} columns, not shape {encoded.shape}")
@@ -190,15 +191,15 @@ class StoredForest:
         return total
 
     def probabilities_of(self, observations: "pd.DataFrame") -> Probabilities:
-        """Return what the logged Pipeline answers to observations of the contract's columns.
+        """Return the logged Pipeline's answers to observations with the contract's columns.
 
-        Shape (n, 7), 0 for a class the forest never saw. It takes the memory of the encoded rows,
-        the answers and one tree.
+        The shape is (n, 7), with 0 for classes not in training. The memory in use is that of the
+        encoded rows, the answers and one tree.
 
         Raises
         ------
         ValueError
-            If the archive's encoder or a tree is not fit for it.
+            If the archive's encoder or a tree is damaged or not ours.
         """
         encoder = self.load_encoder()
         parts = [
@@ -210,12 +211,12 @@ class StoredForest:
         return probabilities
 
     def load_encoder(self) -> Any:
-        """Load the logged encoder alone, from an archive made of its part of this one.
+        """Load only the logged encoder.
 
         Raises
         ------
         ValueError
-            If it is none of ours.
+            If it is not one of ours.
         """
         from covertype.models.artifact import ENCODER_TYPES
 
@@ -225,15 +226,15 @@ class StoredForest:
         return encoder
 
     def load_pipeline(self) -> Any:
-        """Load the logged Pipeline whole.
+        """Load the whole logged Pipeline.
 
-        skops would hold a forest three times over while it loads it; here it is put together of
-        checked trees.
+        While skops loads a forest, it holds it three times; this method assembles it from checked
+        trees instead.
 
         Raises
         ------
         ValueError
-            If the encoder or a tree is damaged, or none of ours.
+            If the encoder or a tree is damaged or not ours.
         """
         from covertype.models.artifact import TRUSTED_TYPES
 
@@ -241,7 +242,7 @@ class StoredForest:
             schema = json.loads(_read(archive, _SCHEMA, _LARGEST_SCHEMA))
         stored = _attributes(_classifier(schema))["estimators_"]["content"]
         states = [_attributes(estimator) for estimator in stored]
-        # skops stores what trees share with the first of them.
+        # skops stores with the first tree what all of them share.
         del stored[1:]
         pipeline = self._load(schema, TRUSTED_TYPES)
         (first,) = pipeline[-1].estimators_
@@ -255,7 +256,7 @@ class StoredForest:
         return pipeline
 
     def _load(self, state: dict[str, Any], trusted: list[str]) -> Any:
-        """Load an object from an archive made of its part of this one."""
+        """Load one object of this archive, by copying its part into an archive of its own."""
         import skops.io
         from skops.io.exceptions import UntrustedTypesFoundException
 
@@ -278,7 +279,7 @@ def _classifier(schema: dict[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
-    """Open an archive; what is wrong in it is a ValueError."""
+    """Open an archive; anything wrong in it raises ValueError."""
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
@@ -289,12 +290,12 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
         raise ValueError(f"{path.name} is damaged: {type(error).__name__} {error}") from error
 
 
-def _read(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
+def _read(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
     member = archive.getinfo(name)
-    if member.file_size > most:
-        raise ValueError(f"{name} claims {member.file_size} bytes; at most {most} are read")
+    if member.file_size > limit:
+        raise ValueError(f"{name} claims {member.file_size} bytes; at most {limit} are read")
     with archive.open(member) as file:
-        # With a number, as without it a member may grow past the size that it claims.
+        # Without a size, a member could grow past the size that it claims.
         return file.read(member.file_size)
 
 
@@ -306,7 +307,7 @@ def _array(archive: zipfile.ZipFile, name: str) -> npt.NDArray[Any]:
     shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(file)
     if is_fortran:
         raise ValueError(f"{name} is stored by columns")
-    # Over the bytes that are there, whatever shape is claimed.
+    # Uses only the bytes that are there, whatever shape the header claims.
     return np.frombuffer(content, dtype, offset=file.tell()).reshape(shape)
 
 
@@ -321,7 +322,7 @@ def _number(state: dict[str, Any]) -> int:
 
 
 def _files(state: Any) -> Iterator[str]:
-    """Yield the names of the members that a part of the schema refers to."""
+    """Yield the archive members that a part of the schema refers to."""
     if isinstance(state, dict):
         if "file" in state:
             yield state["file"]
@@ -349,7 +350,7 @@ def _checked_depth(
     Raises
     ------
     ValueError
-        If it is no tree; the sentence goes on after the tree's name.
+        If it is not a tree; the message continues a sentence that begins with the tree's name.
     """
     if nodes.dtype != NODE or nodes.shape != (count,) or not count:
         raise ValueError(f"has {nodes.dtype} nodes of shape {nodes.shape}, not {(count,)}")

@@ -1,7 +1,7 @@
 """Writes models as MLflow's scikit-learn flavor does, but compressed and without a second copy.
 
-MLflow passes no compression on to skops, holds the archive in memory and loads it back: three times
-the model. `mlflow.sklearn.load_model` reads the result as any other.
+MLflow does not compress skops archives. It also holds the archive in memory and loads it back,
+which takes three times the model's memory. `mlflow.sklearn.load_model` reads the result as usual.
 """
 
 from importlib.metadata import version
@@ -22,9 +22,9 @@ _REQUIREMENTS = [f"{name}=={version(name)}" for name in ("scikit-learn", "skops"
 def save_model(
     path: str, mlflow_model: Model, model: Pipeline, signature: Any, input_example: Any, **_: Any
 ) -> None:
-    """Write a fitted Pipeline into a folder, as `Model.log` asks a flavor to.
+    """Write a fitted Pipeline into a folder; `Model.log` calls this.
 
-    MLflow describes an unfitted clone; the fitted model then takes the clone's place.
+    MLflow writes and describes an unfitted clone; the fitted model then replaces the clone.
     """
     mlflow.sklearn.save_model(
         clone(model),

@@ -47,7 +47,7 @@ def log_model(model: "Pipeline", name: str, data: "TrainingSet") -> ModelInfo:
         model=model,
         signature=infer_signature(example, model.predict(example)),
         input_example=example,
-        # It would load the model that was just written.
+        # Validation would load the model that was just written.
         validate_serving_input=False,
     )
 
@@ -69,16 +69,16 @@ class LoggedModel:
 
 @contextmanager
 def fetched(uri: str, within: Path | None = None) -> Iterator[LoggedModel]:
-    """Yield the model at one of MLflow's addresses, which is removed at the end.
+    """Fetch the model at an MLflow URI into a temporary folder, which is removed at the end.
 
-    It is fetched into a temporary folder under `within`, by default the system's.
+    The folder is made in `within`, by default in the system's folder of temporary files.
     """
     with tempfile.TemporaryDirectory(dir=within) as folder:
         yield LoggedModel(Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder)))
 
 
 def model_uri(run: Run) -> str:
-    """Return the address of the one model that a run logged."""
+    """Return the MLflow URI of the one model that a run logged."""
     outputs: Any = run.outputs
     return f"models:/{outputs.model_outputs[0].model_id}"
 

@@ -1,6 +1,6 @@
 """How the registered model and its versions are named and tagged, for writers and for readers.
 
-Apart from the code that writes them, so that a reader needs neither MLflow nor scikit-learn.
+They are in a module of their own so that readers need neither MLflow nor scikit-learn.
 """
 
 MODEL_NAME = "BestModelRF"

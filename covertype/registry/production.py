@@ -1,4 +1,4 @@
-"""The registered model: its name, and which of its versions is in Production."""
+"""The registered model: which of its versions is in Production, and moving one there."""
 
 import warnings
 from collections.abc import Iterator
@@ -15,14 +15,14 @@ __all__ = ["MODEL_NAME", "STAGE", "point_alias", "production_version", "to_produ
 
 @contextmanager
 def _stages() -> Iterator[None]:
-    # MLflow advises against stages at every use; they are a name that our users know.
+    # MLflow warns at every use that stages are deprecated; our users know them.
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*stages.*", category=FutureWarning)
         yield
 
 
 def production_version() -> ModelVersion | None:
-    """Return the version whose stage is Production, if there is one."""
+    """Return the version in stage Production, None if there is none."""
     with _stages():
         try:
             versions = MlflowClient().get_latest_versions(MODEL_NAME, [STAGE])
@@ -34,9 +34,9 @@ def production_version() -> ModelVersion | None:
 
 
 def point_alias(version: str | None) -> None:
-    """Give the alias `production` to the version in that stage, whoever moved it there.
+    """Move the alias `production` to the version in stage Production; None removes the alias.
 
-    Without a version in the stage the alias is removed.
+    A person may have changed the stage in MLflow, which leaves the alias behind.
     """
     client = MlflowClient()
     former = client.get_registered_model(MODEL_NAME).aliases.get(ALIAS)
@@ -47,7 +47,7 @@ def point_alias(version: str | None) -> None:
 
 
 def to_production(version: str) -> None:
-    """Move a version to stage Production with alias `production`; archive the former."""
+    """Move a version to stage Production, archive the former one, then move the alias."""
     client = MlflowClient()
     with _stages():
         client.transition_model_version_stage(

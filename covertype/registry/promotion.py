@@ -1,4 +1,4 @@
-"""How a run becomes a version, and a version Production: only by beating the present one."""
+"""Registers a run as a version, and promotes a version that beats the one in Production."""
 
 import logging
 
@@ -22,7 +22,7 @@ _FAULT_LENGTH_LIMIT = 300
 
 
 def register(run_id: str) -> str:
-    """Register a run's model, once; return its version."""
+    """Register a run's model and return its version; a second call returns the same version."""
     client = MlflowClient()
     try:
         client.create_registered_model(MODEL_NAME)
@@ -31,7 +31,7 @@ def register(run_id: str) -> str:
             raise
     known = client.search_model_versions(f"name = '{MODEL_NAME}' and run_id = '{run_id}'")
     if known:
-        log.info("Version %s is registered from an earlier try", known[0].version)
+        log.info("An earlier try registered version %s", known[0].version)
         return str(known[0].version)
     source = model_uri(client.get_run(run_id))
     registered = client.create_model_version(
@@ -41,28 +41,28 @@ def register(run_id: str) -> str:
 
 
 def run_of(version: str) -> str:
-    """Return the id of the run that made a version."""
+    """Return the id of the run that produced a version."""
     return str(MlflowClient().get_model_version(MODEL_NAME, version).run_id)
 
 
 def accuracy_of(version: str, part: Part) -> float:
-    """Score a registered version on observations of known classes.
+    """Return a registered version's accuracy on observations with known classes.
 
     Raises
     ------
     Unusable
-        If it can't answer.
+        If the version can't answer.
     """
     answers = fetch_answers(f"models:/{MODEL_NAME}/{version}", part.observations)
     return float(accuracy_score(part.classes, answers.argmax(axis=1)))
 
 
 def promote_if_better(version: str, test: Part) -> Verdict:
-    """Make a version Production if it beats the present one on the same test rows.
+    """Move a version to Production if it beats the present one on the same test rows.
 
-    If there is none, or it can't answer, the version has to beat an answer that is always the most
-    frequent class. If a person changes Production meanwhile, the version is judged again. Figures,
-    rule and reason become tags of the version before it is promoted, the verdict afterwards.
+    If Production is empty or can't answer, the version must beat the floor: always answering the
+    most frequent class. If a person changes Production meanwhile, the version is judged again.
+    The tags with figures, rule and reason are written before the promotion, the outcome after it.
     """
     for _ in range(_JUDGEMENT_LIMIT):
         present = _in_production()
@@ -79,7 +79,7 @@ def promote_if_better(version: str, test: Part) -> Verdict:
 
 
 def _in_production() -> str | None:
-    """Return the version in Production, and let the alias follow it if a person moved it there."""
+    """Return the version in Production; the alias follows a stage that a person changed."""
     found = production_version()
     version = None if found is None else str(found.version)
     point_alias(version)
@@ -87,10 +87,10 @@ def _in_production() -> str | None:
 
 
 def _verdict_in_production(version: str) -> Verdict:
-    """Return the verdict by which a version is in Production."""
+    """Return the verdict that explains why a version is in Production."""
     tags = MlflowClient().get_model_version(MODEL_NAME, version).tags
     if tags.get(VERDICT) != REFUSED:
-        # An earlier try promoted it, and may have ended before it could record the verdict.
+        # An earlier try may have promoted it and ended before it recorded the outcome.
         verdict = verdicts.from_tags(tags) or former_verdicts.from_tags(tags)
         if verdict is not None and verdict.promoted:
             return verdict
@@ -134,9 +134,9 @@ def _judge(version: str, present: str | None, test: Part) -> Verdict:
 
 
 def _tag(version: str, verdict: Verdict) -> None:
-    """Leave the facts of one judgement on a version, and nothing of an earlier one."""
+    """Replace the tags of any earlier judgement of a version."""
     client, facts = MlflowClient(), {REASON: verdict.reason} | verdict.facts()
-    # The rule is removed first and set last, so that it never stands beside another one's figures.
+    # The rule is removed first and set last, so that it never stands beside another rule's figures.
     for key in (RULE, *(verdicts.TAGS - facts.keys())):
         client.delete_model_version_tag(MODEL_NAME, version, key)
     for key, value in facts.items():
@@ -144,7 +144,7 @@ def _tag(version: str, verdict: Verdict) -> None:
 
 
 def _record(version: str, verdict: Verdict) -> Verdict:
-    """Tag a version with the verdict; the outcome comes last."""
+    """Tag a version with its verdict; the outcome is written last."""
     tags = verdict.facts() | {REASON: verdict.reason, VERDICT: verdict.outcome}
     for key, value in tags.items():
         MlflowClient().set_model_version_tag(MODEL_NAME, version, key, value)

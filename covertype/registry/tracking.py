@@ -1,4 +1,4 @@
-"""Candidates in MLflow: one finished run each, however often its task is tried."""
+"""Trains candidates and logs them to MLflow. A retried task is idempotent: one run a candidate."""
 
 import json
 import logging
@@ -44,7 +44,7 @@ _NOT_THERE = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 
 
 class Unusable(Exception):
-    """A model can't answer: it is lost, damaged or none of ours; another try would not help."""
+    """A model can't answer: it is lost, damaged or not ours. A retry would not help."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ class Candidate:
 class Batch:
     """Candidates that one task trains, one after another.
 
-    `search_id` names one execution of the search, and is the same when a task is retried;
-    `snapshot` names the training data.
+    `search_id` identifies one execution of the search and stays the same when a task is retried.
+    `snapshot` is the name of the training data.
     """
 
     search: Search
@@ -77,7 +77,7 @@ class Batch:
 def train_batch(batch: Batch, datasets: Datasets) -> list[str]:
     """Train, evaluate and log the candidates of a batch; return their runs' ids.
 
-    A finished run of the same candidate is kept; what an interrupted attempt left is deleted first.
+    A candidate's finished run is kept. Runs that an interrupted attempt left are deleted first.
     """
     experiment = mlflow.set_experiment(batch.search.experiment)
     finished = _finished_runs(batch, experiment.experiment_id)
@@ -109,7 +109,7 @@ def train_batch(batch: Batch, datasets: Datasets) -> list[str]:
 
 
 def _finished_runs(batch: Batch, experiment_id: str) -> dict[int, str]:
-    """Return the finished runs of a batch by candidate; delete the others of earlier attempts."""
+    """Return the finished runs of a batch by candidate; delete its unfinished ones."""
     numbers = {batch.search.run_name(one.number): one.number for one in batch.candidates}
     query = f"tags.`{_SEARCH_TAG}` = '{batch.search_id}'"
     finished = {}
@@ -118,7 +118,7 @@ def _finished_runs(batch: Batch, experiment_id: str) -> dict[int, str]:
         if name not in numbers:
             continue
         if run.info.status == "FINISHED":
-            log.info("%s is finished from an earlier attempt: run %s", name, run_id)
+            log.info("%s was finished by an earlier attempt: run %s", name, run_id)
             finished[numbers[name]] = str(run_id)
         else:
             log.warning("%s: an earlier attempt left run %s unfinished, deleted", name, run_id)
@@ -127,11 +127,11 @@ def _finished_runs(batch: Batch, experiment_id: str) -> dict[int, str]:
 
 
 def _describe(data: TrainingSet, snapshot: str) -> list[DatasetInput]:
-    """Return the parts of a training set as MLflow describes them, by their role in training."""
+    """Describe the training and the test part for MLflow."""
     digest = snapshots.digest_of(snapshot)
     inputs = []
     for context, part in (("training", data.train), ("testing", data.test)):
-        # The types of the columns are told from some rows: MLflow would look at every cell.
+        # Some rows are enough to know the columns' types; MLflow would inspect every cell.
         few = part.observations.head(_DESCRIBED_ROWS).assign(
             **{TARGET.name: part.classes[:_DESCRIBED_ROWS]}
         )
@@ -175,13 +175,13 @@ def _log(
         logged = log_model(trained.model, search.model_name, data)
         drawn.result()
         mlflow.log_artifacts(made)
-    # After the model: MLflow copies what is there before it to the model, one request a metric.
+    # Logged after the model: MLflow copies earlier metrics to the model, one request each.
     mlflow.log_metrics(metrics, model_id=logged.model_id)
 
 
 @contextmanager
 def _without_advice() -> Iterator[None]:
-    """Leave out MLflow's advice on what we don't have: missing whole numbers, pip, many sources."""
+    """Silence MLflow's warnings that do not apply: missing integers, pip, dataset sources."""
     logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*integer column", category=UserWarning)
@@ -200,7 +200,7 @@ def _scores(run: Run) -> Scores:
 
 
 def save_model(run_id: str, path: Path) -> Path:
-    """Write a run's model as a pickle, for people; the platform never loads it."""
+    """Write a run's model as a pickle for people to use; the platform never loads it."""
     model = fetch_model(model_uri(MlflowClient().get_run(run_id)))
     with replacing(path) as temporary, temporary.open("wb") as file:
         # Protocol 5 writes arrays without a copy of them.
@@ -209,20 +209,21 @@ def save_model(run_id: str, path: Path) -> Path:
 
 
 def fetch_model(uri: str) -> Pipeline:
-    """Load the model at an address of MLflow's; nothing of it stays on the disk."""
+    """Load the model at an MLflow URI; no files stay on the disk."""
     with fetched(uri) as model:
         return load_model(model.folder)
 
 
 def fetch_answers(uri: str, observations: pd.DataFrame) -> npt.NDArray[np.float64]:
-    """Return what the model at an address answers, probabilities of shape (n, 7).
+    """Return the probabilities that the model at an MLflow URI answers, shape (n, 7).
 
-    A forest is read tree after tree, so that it never stands in memory whole.
+    A forest is read tree by tree, so that the whole forest is never in memory.
 
     Raises
     ------
     Unusable
-        If the model is at fault. What may pass, such as an MLflow that is away, is raised as it is.
+        If the model is at fault. Transient errors, such as an MLflow that is down, are raised as
+        they are.
     """
     try:
         with fetched(uri) as model:
@@ -231,20 +232,20 @@ def fetch_answers(uri: str, observations: pd.DataFrame) -> npt.NDArray[np.float6
                 return forest.probabilities_of(observations)
             return class_probabilities(load_model(model.folder), observations)
     except Exception as error:
-        if _may_pass(error):
+        if _is_transient(error):
             raise
         raise Unusable(f"{type(error).__name__}: {error}") from error
 
 
-def _may_pass(error: Exception) -> bool:
-    """Tell if a failure is of MLflow, the network, the disk or the memory, not of the model."""
+def _is_transient(error: Exception) -> bool:
+    """Tell whether MLflow, the network, the disk or the memory failed, and not the model."""
     if isinstance(error, MlflowException):
-        # An MLflow that can't be reached is an INTERNAL_ERROR to its client.
+        # MLflow's client reports an unreachable server as INTERNAL_ERROR.
         return error.error_code not in _NOT_THERE
     return isinstance(error, OSError | MemoryError)
 
 
 def snapshot_of(run_id: str) -> str:
-    """Return the name of the training data of a run."""
+    """Return the name of the snapshot that a run was trained on."""
     tags: dict[str, str] = MlflowClient().get_run(run_id).data.tags
     return tags[_SNAPSHOT_TAG]

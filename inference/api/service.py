@@ -53,7 +53,7 @@ class Service:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Load the kept model and follow Production; on exit, write all that is left of the log."""
-        await asyncio.to_thread(self.serving.look)
+        await asyncio.to_thread(self.serving.refresh)
         supervisor = FollowerSupervisor(self.serving.store.root)
         supervisor.start()
         watching = asyncio.create_task(self.serving.watch())

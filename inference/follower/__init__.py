@@ -1,1 +1,1 @@
-"""The process that follows Production; the only part that imports MLflow."""
+"""The process that follows Production; in the service, only it imports MLflow."""

@@ -1,4 +1,4 @@
-"""`python -m inference.follower`, which the service starts by itself."""
+"""`python -m inference.follower`; the service starts it."""
 
 from inference.follower.watcher import main
 

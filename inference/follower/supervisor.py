@@ -1,4 +1,4 @@
-"""Keeps one follower running, whichever worker of the service does it."""
+"""Keeps exactly one follower running, in one of the service's workers."""
 
 import fcntl
 import logging
@@ -19,9 +19,9 @@ _PATIENCE = 5.0
 
 
 class FollowerSupervisor:
-    """Of all workers over one store, the one that holds its lock runs the follower.
+    """Runs the follower in the worker that holds the store's lock.
 
-    When that worker ends, its lock is free and another one takes over.
+    When that worker ends, the lock is released and another worker takes over.
     """
 
     def __init__(self, root: Path) -> None:
@@ -33,7 +33,7 @@ class FollowerSupervisor:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the follower, if it runs here, and wait for it."""
+        """Stop the follower if it runs here, and wait until it has ended."""
         self._stopped.set()
         self._thread.join(_PATIENCE + 1)
 
@@ -76,13 +76,13 @@ class FollowerSupervisor:
             if self._stopped.is_set():
                 _end(follower)
                 return
-            log.error("The follower ended with %s; started again", follower.returncode)
+            log.error("The follower ended with %s; it is restarted", follower.returncode)
             self._stopped.wait(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
 
 def _begin() -> "subprocess.Popen[bytes]":
-    # Its figures are none of a worker's.
+    # Keep the follower out of the workers' metrics.
     environment = {name: value for name, value in os.environ.items() if name != SHARED_FIGURES}
     return subprocess.Popen(
         [sys.executable, "-m", "inference.follower"], stdin=subprocess.PIPE, env=environment

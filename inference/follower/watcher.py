@@ -1,7 +1,7 @@
-"""Follows Production: `python -m inference.follower`, which the service starts by itself.
+"""Follows Production: `python -m inference.follower`, which the service starts.
 
-A process of its own, so that fetching, checking and compiling a version never takes time from
-those who ask for predictions. It ends when its standard input does.
+It is a separate process, so that fetching, checking and compiling a version never delays requests.
+It ends when its standard input is closed.
 """
 
 import errno
@@ -22,7 +22,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from requests import RequestException
 
-from covertype.atomic import DiskRefuses
+from covertype.atomic import DiskUnusable
 from covertype.registry.logged import LoggedModel, fetch_figures, fetched
 from covertype.registry.production import MODEL_NAME, STAGE, production_version
 from inference.log import log_to_stderr
@@ -41,17 +41,16 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 4.0, 60.0
 _BUSY_SECONDS = 300.0
 """How long it may take to fetch and prove a version, between two reports."""
 
-
-_PASSING = (MlflowException, RequestException, OSError, MemoryError)
-"""What says nothing about a version itself, such as a registry that is away or a full disk."""
+_TRANSIENT = (MlflowException, RequestException, OSError, MemoryError)
+"""Errors that say nothing about the version, such as a registry that is down or a full disk."""
 
 _REGISTRY_ERRORS = (MlflowException, RequestException, ConnectionError, TimeoutError)
-"""What says that MLflow is away or in trouble; any other error is the follower's own."""
+"""Errors of MLflow and the network; any other error is a bug or trouble of this process."""
 
 _DISK_IS_FULL = os.strerror(errno.ENOSPC)
 
 _Key = tuple[str, int]
-"""A version's folder, and when it was moved to where it is."""
+"""A version's folder, and when the version was moved to its stage."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class _Unfetched:
 
 
 class Follower:
-    """Brings the version in Production into the store, once it is proven."""
+    """Fetches the version in Production, proves it, and puts it into the store."""
 
     def __init__(self, store: ModelStore, poll_seconds: float) -> None:
         self.store = store
@@ -75,7 +74,7 @@ class Follower:
         self._proven = self._proven_before()
 
     def check(self) -> RegistryReport:
-        """Look once at the registry, bring a new version, and report."""
+        """Check the registry once, fetch a new version if there is one, and report."""
         failure = None
         try:
             version = production_version()
@@ -93,12 +92,12 @@ class Follower:
         try:
             self.store.write_report(report)
         except OSError as error:
-            # The next look writes it again; until then readers have the one before.
-            log.error("What the registry holds can't be written to %s: %s", self.store.root, error)
+            # The next check writes it again; until then readers have the report before.
+            log.error("The registry's report can't be written to %s: %s", self.store.root, error)
         return report
 
     def _proven_before(self) -> str | None:
-        """Return the kept version, unless its folder was damaged: then it is fetched again."""
+        """Return the kept version, or None if it is damaged: then it is fetched again."""
         name = self.store.current
         if name is not None:
             try:
@@ -109,7 +108,7 @@ class Follower:
         return name
 
     def _open_kept(self, name: str) -> None:
-        """Prove a kept version again; if a former release kept it, lay it out as this one does."""
+        """Prove a kept version again, and convert it if a former release kept it."""
         former = self.store.folder(name)
         try:
             ServedModel.load(former, self.store.compiled)
@@ -120,7 +119,7 @@ class Follower:
                 self._prepare(folder)
 
     def _prepare(self, folder: Path) -> None:
-        """Flatten the model in a version's folder, and prove what answers from it."""
+        """Flatten the model in a version's folder, and prove the result."""
         save_arrays(folder)
         prove_equal(ServedModel.load(folder, self.store.compiled).predictor, folder)
 
@@ -156,19 +155,19 @@ class Follower:
         return self._report(message, production=version.version, refused=refused)
 
     def _try(self, version: ModelVersion, name: str, key: _Key) -> None:
-        """Bring a version, unless the last try is too short ago."""
+        """Fetch a version, unless the backoff after the last try has not passed."""
         former = self._unfetched.get(key)
         if former is not None and time.monotonic() < former.again_at:
             return
         try:
             refusal = self._bring(version, name)
-        except _PASSING as error:
+        except _TRANSIENT as error:
             pause = min(2 * former.pause, _LONGEST_PAUSE) if former else _FIRST_PAUSE
             again_at = time.monotonic() + pause
             reason = _first_line(error)
             if _DISK_IS_FULL in reason:
-                # MLflow's client wraps what the system said.
-                reason = str(DiskRefuses.of(self.store.root, errno.ENOSPC))
+                # MLflow's client wraps the system's error.
+                reason = str(DiskUnusable.of(self.store.root, errno.ENOSPC))
             self._unfetched = {key: _Unfetched(reason, pause, again_at)}
             return
         self._unfetched = {}
@@ -178,16 +177,16 @@ class Follower:
             self._refused[key] = refusal
 
     def _bring(self, version: ModelVersion, name: str) -> Refusal | None:
-        """Fetch, prove and keep a version; return why not, if it is unfit.
+        """Fetch, prove and keep a version; return the refusal if it is unfit.
 
-        What keeps it from being fetched is raised, to be tried again.
+        Transient errors are raised, so that it is tried again.
         """
         log.info("Version %s is in %s: fetching it", version.version, STAGE)
         try:
             with self.store.incoming(name) as folder:
                 _fetch(version, folder)
                 self._prepare(folder)
-        except _PASSING:
+        except _TRANSIENT:
             raise
         except Exception as error:
             log.exception("Version %s is refused", version.version)
@@ -197,12 +196,12 @@ class Follower:
 
 
 def _fetch(version: ModelVersion, folder: Path) -> None:
-    """Bring a version's model and card into a folder.
+    """Put a version's model and card into a folder.
 
     Raises
     ------
     ValueError
-        If it is not as this platform logs models.
+        If this platform did not log the model.
     """
     with fetched(f"models:/{MODEL_NAME}/{version.version}", within=folder.parent) as model:
         if not model.file.exists():
@@ -234,16 +233,16 @@ def _first_line(error: Exception) -> str:
 
 
 def main() -> None:
-    """Follow Production until standard input ends."""
+    """Follow Production until standard input is closed."""
     log_to_stderr()
-    # Those who ask for predictions come first, where there is one core for both.
+    # Requests have priority if the machine has only one core.
     os.nice(_NICENESS)
     settings = ServingSettings()
-    # Its own retries would hide for minutes that the registry is away; this loop is the retry.
+    # The client's own retries would hide for minutes that the registry is down; this loop retries.
     os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "1"
     os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = str(settings.registry_timeout_seconds)
     mlflow.set_tracking_uri(settings.mlflow_tracking_uri)
-    # A Ctrl-C reaches the whole group; the service that started this one decides.
+    # Ctrl-C reaches the whole process group; the service decides when this process ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     stopped = threading.Event()
     threading.Thread(target=_wait_for_end, args=[stopped], daemon=True).start()
@@ -261,7 +260,7 @@ def main() -> None:
 def _wait_for_end(stopped: threading.Event) -> None:
     sys.stdin.read()
     stopped.set()
-    # A fetch that hangs must not keep the process.
+    # A hanging fetch must not keep the process alive.
     timer = threading.Timer(2, os._exit, args=[0])
     timer.daemon = True
     timer.start()

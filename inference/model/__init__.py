@@ -1,1 +1,1 @@
-"""A version as the service keeps it on disk, proves it and asks it."""
+"""A model version on disk: writing it, proving it, and predicting with it."""

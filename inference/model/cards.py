@@ -1,4 +1,4 @@
-"""What is known of a version beside its weights, and of the registry, as small JSON files."""
+"""Small JSON files beside the weights: what is known about a version and about the registry."""
 
 import time
 from datetime import UTC, datetime
@@ -11,10 +11,10 @@ from covertype.atomic import replacing
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):
-    """A version in Production: who it is, what it scored, and how to prove a loaded copy right.
+    """A version in Production: its identity, its scores, and its proof.
 
-    `golden_rows` are observations in the contract's order, `golden_probabilities` what the model
-    answered to them when it was trained; `training_ranges` the lowest and highest by quantity.
+    `training_ranges`, `golden_rows` and `golden_probabilities` are those of the model's
+    `covertype.models.artifact.Proof`.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """A version that did not become the served one, and why."""
+    """A version that the follower refused to serve, and why."""
 
     version: str
     reason: str
@@ -41,10 +41,10 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class RegistryReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What the last look at the registry gave; worth nothing `good_for` seconds after it.
+    """The result of the follower's last check of the registry; stale after `good_for` seconds.
 
-    `checked_at` tells people when that was, `looked_at` tells programs: in seconds of the machine's
-    monotonic clock, which nobody sets.
+    `checked_at` is the time of the check for people. `looked_at` is the same moment for programs,
+    in seconds of the machine's monotonic clock, which nobody can set.
     """
 
     reachable: bool
@@ -56,7 +56,7 @@ class RegistryReport(msgspec.Struct, frozen=True, kw_only=True):
     refused: Refusal | None = None
 
     def as_of_now(self) -> "RegistryReport":
-        """Return the report, or one that says for how long nobody has looked."""
+        """Return the report or, if it is stale, one that says for how long nobody has checked."""
         age = time.monotonic() - self.looked_at
         if 0 <= age <= self.good_for:
             return self
@@ -66,16 +66,16 @@ class RegistryReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def now() -> str:
-    """Return this moment as ISO 8601, in UTC, to the second."""
+    """Return the current time as ISO 8601, in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def iso(milliseconds: int) -> str:
-    """Return a moment that MLflow counts in milliseconds as ISO 8601, in UTC."""
+    """Return a timestamp of MLflow, in milliseconds, as ISO 8601, in UTC."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="seconds")
 
 
 def write(path: Path, content: msgspec.Struct) -> None:
-    """Write a card or a report, whole or not at all."""
+    """Write a card or a report atomically."""
     with replacing(path) as temporary:
         temporary.write_bytes(msgspec.json.encode(content))

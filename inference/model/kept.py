@@ -19,7 +19,7 @@ CARD_FILE = "card.json"
 
 
 def folder_name(version: str, run_id: str) -> str:
-    """Return the name of a version's folder: another run of the same number has another one."""
+    """Return the name of a version's folder, which is unique even if a number is used again."""
     return f"{version}-{run_id}"
 
 

@@ -1,4 +1,4 @@
-"""What answers: a version's weights, behind one function."""
+"""Predictors: how a version answers, and how its answers are proven."""
 
 import logging
 from pathlib import Path
@@ -17,27 +17,27 @@ from inference.model.forest import ForestArrays, ForestPredictor, flatten
 log = logging.getLogger(__name__)
 
 _TOLERANCE = 1e-9
-"""How far a proven copy may be from the answers of training: a sum's order may differ there."""
+"""How far answers may be from those in training, where the order of a sum may differ."""
 
 _PROVEN_ROWS = 2000
 
 
 class NotFlattened(Exception):
-    """A kept forest has no arrays of this release's layout; the follower makes them."""
+    """A kept forest has no arrays in this release's layout; the follower will write them."""
 
 
 class Predictor(Protocol):
-    """Answers with the probabilities of the contract's classes, shape (n, 7)."""
+    """Predicts the probabilities of the contract's classes, shape (n, 7)."""
 
     def answer(self, codes: Codes) -> npt.NDArray[np.float64]:
-        """Answer a few rows, codes of shape (n, 12), in this thread."""
+        """Predict a few rows, codes of shape (n, 12), in this thread."""
 
     def probabilities(self, codes: Codes) -> npt.NDArray[np.float64]:
-        """Answer many rows, on all cores."""
+        """Predict many rows, on all cores."""
 
 
 class PipelinePredictor:
-    """The logged scikit-learn Pipeline itself: for any model, at scikit-learn's pace."""
+    """Predicts with the logged scikit-learn Pipeline: slower, but for any model."""
 
     def __init__(self, version: Path) -> None:
         self._model = load_model(version)
@@ -49,12 +49,12 @@ class PipelinePredictor:
 
 
 def open_predictor(version: Path, compiled: Path) -> Predictor:
-    """Return what answers from a version's folder: a forest's arrays, or another model's Pipeline.
+    """Open the predictor in a version's folder: a forest's arrays, or another model's Pipeline.
 
     Raises
     ------
     NotFlattened
-        If it is a forest that a former release kept. As a Pipeline it could take all memory.
+        If it is a forest that a former release kept; as a Pipeline it could take all memory.
     """
     arrays = ForestArrays.open(version)
     if arrays is not None:
@@ -65,7 +65,7 @@ def open_predictor(version: Path, compiled: Path) -> Predictor:
 
 
 def save_arrays(version: Path) -> None:
-    """Flatten a version's model beside it, if it is a forest.
+    """Write the flattened arrays of a version's model to its folder, if it is a forest.
 
     Raises
     ------
@@ -74,18 +74,18 @@ def save_arrays(version: Path) -> None:
     """
     forest = kept.open_forest(version)
     if forest is None:
-        log.warning("It is no forest: scikit-learn answers, more slowly")
+        log.warning("The model is not a forest: scikit-learn predicts, more slowly")
         return
     flatten(forest).save(version)
 
 
 def prove(predictor: Predictor, card: Card) -> None:
-    """Ask the golden rows again.
+    """Predict the golden rows and compare with the answers in training.
 
     Raises
     ------
     ValueError
-        If there are none, or the answers are not those of training.
+        If there are no golden rows, or the answers differ.
     """
     if not card.golden_rows:
         raise ValueError("the model holds no golden rows to prove it with")
@@ -97,15 +97,15 @@ def prove(predictor: Predictor, card: Card) -> None:
 
 
 def prove_equal(predictor: Predictor, version: Path) -> None:
-    """Ask rows from all over the contract's ranges of a predictor and of the stored forest.
+    """Compare a predictor with scikit-learn's own trees, on rows from all the contract's ranges.
 
-    scikit-learn's own trees answer, one at a time. For another model there is nothing to compare:
-    its Pipeline is the predictor.
+    The trees are read one at a time. For a model that is not a forest there is nothing to compare,
+    because its Pipeline is the predictor.
 
     Raises
     ------
     ValueError
-        If they differ.
+        If the answers differ.
     """
     forest = kept.open_forest(version)
     if forest is None:
@@ -125,7 +125,7 @@ def _compare(
 ) -> None:
     if expected.shape != (len(answered), len(CLASSES)):
         raise ValueError(f"the golden probabilities have shape {expected.shape}")
-    # Written so that a NaN is a difference too.
+    # Written this way, a NaN also counts as a difference.
     wrong = ~(np.abs(answered - expected).max(axis=1) <= _TOLERANCE)
     if wrong.any():
         raise ValueError(f"it answers {wrong.sum()} of {len(wrong)} {rows}")

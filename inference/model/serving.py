@@ -1,4 +1,4 @@
-"""The model that answers now, swapped whole between requests."""
+"""The served model, swapped atomically between requests."""
 
 import asyncio
 import logging
@@ -16,16 +16,16 @@ from inference.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
-_LOOK_SECONDS = 0.25
+_REFRESH_SECONDS = 0.25
 _RETRY_SECONDS = 5.0
 _UPGRADE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class ServedModel:
-    """One version, complete: an answer uses one of these from its beginning to its end.
+    """One complete version; a request uses the same one from beginning to end.
 
-    `ranges` are the name, lowest and highest training value of each quantity.
+    `ranges` holds the name, the lowest and the highest training value of each quantity.
     """
 
     card: Card
@@ -40,7 +40,7 @@ class ServedModel:
         Raises
         ------
         ValueError
-            If its answers are not those of training.
+            If its answers differ from those in training.
         NotFlattened
             If it is a forest that a former release kept.
         """
@@ -52,7 +52,7 @@ class ServedModel:
 
 
 class Serving:
-    """Holds the served model, and takes over what the follower brings into the store."""
+    """Holds the served model, and replaces it when the follower puts another into the store."""
 
     def __init__(self, store: ModelStore, metrics: Metrics) -> None:
         self.store = store
@@ -63,8 +63,8 @@ class Serving:
         self._again_at = 0.0
         self._refused: Refusal | None = None
 
-    def look(self) -> None:
-        """Take over the store's current version if it is another one; keep the old on failure."""
+    def refresh(self) -> None:
+        """Load the store's current version if it has changed; on failure keep the old one."""
         report = self.store.read_report()
         self._metrics.registry_reachable.set(report is not None and report.reachable)
         refused = report.refused if report else None
@@ -77,7 +77,7 @@ class Serving:
         try:
             self.model = ServedModel.load(self.store.folder(name), self.store.compiled)
         except NotFlattened:
-            # The follower does that first of all, and it takes seconds.
+            # The follower flattens it when it starts, which takes seconds.
             self.failure = (
                 f"version {version_of(name)}, which a former release kept, is being flattened"
             )
@@ -95,10 +95,10 @@ class Serving:
             log.info("Answering with version %s", self.model.card.version)
 
     async def watch(self) -> None:
-        """Look again and again, off the event loop."""
+        """Refresh repeatedly, off the event loop."""
         while True:
             try:
-                await asyncio.to_thread(self.look)
+                await asyncio.to_thread(self.refresh)
             except Exception:
                 log.exception("The store of models can't be read")
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_REFRESH_SECONDS)

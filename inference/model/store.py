@@ -1,11 +1,11 @@
-"""The folder of served models: one follower writes it, every worker reads it.
+"""The folder of served models: one follower writes it, all workers read it.
 
     versions/<version>-<run>/   a proven version: `inference.model.kept`
-    compiled/                   machine code that doesn't change with models
-    current                     the names of the kept folders: the one that answers, the one before
-    registry.json               what the last look at the registry gave
+    compiled/                   machine code, which is the same for all models
+    current                     the names of the kept folders: the served one, the one before
+    registry.json               the result of the last check of the registry
 
-A version's folder appears whole, and `current` moves only after it.
+A version's folder appears atomically, and `current` moves to it afterwards.
 """
 
 import os
@@ -24,7 +24,7 @@ _KEPT_VERSIONS = 2
 
 
 class ModelStore:
-    """The models under one folder, which is made when it is missing."""
+    """The models under one folder, which is created if it is missing."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -36,7 +36,7 @@ class ModelStore:
 
     @property
     def current(self) -> str | None:
-        """The name of the version's folder that answers, if there is one."""
+        """The name of the folder of the served version, None if there is none."""
         return next(iter(self._kept()), None)
 
     def _kept(self) -> list[str]:
@@ -46,12 +46,12 @@ class ModelStore:
             return []
 
     def folder(self, name: str) -> Path:
-        """Return the folder of a version that is kept."""
+        """Return the folder of a kept version."""
         return self._versions / name
 
     @contextmanager
     def incoming(self, name: str) -> Iterator[Path]:
-        """Yield an empty folder; on a clean exit it is the version's, and the current one."""
+        """Yield an empty folder; on a clean exit it becomes the current version's."""
         for left in self._versions.glob(".incoming-*"):
             shutil.rmtree(left, ignore_errors=True)
         with (
@@ -59,7 +59,7 @@ class ModelStore:
             tempfile.TemporaryDirectory(
                 dir=self._versions, prefix=".incoming-", ignore_cleanup_errors=True
             ) as made,
-            # Within, too: the removal frees the room that was short.
+            # Here as well, because removing the folder frees the space that was short.
             naming_disk(self._versions),
         ):
             part = Path(made) / name
@@ -72,7 +72,7 @@ class ModelStore:
         self.point_to(name)
 
     def point_to(self, name: str) -> None:
-        """Make a kept version the current one; the one before it stays, the others go."""
+        """Make a kept version the current one; keep the one before it and remove the others."""
         kept = list(dict.fromkeys((name, *self._kept())))[:_KEPT_VERSIONS]
         with replacing(self._pointer) as temporary:
             temporary.write_text("".join(f"{name}\n" for name in kept))
@@ -84,7 +84,7 @@ class ModelStore:
         write(self._report, report)
 
     def read_report(self) -> RegistryReport | None:
-        """Return what the last look at the registry gave, None before the first."""
+        """Return the result of the last check of the registry, None before the first."""
         try:
             report = msgspec.json.decode(self._report.read_bytes(), type=RegistryReport)
         except (FileNotFoundError, msgspec.DecodeError):

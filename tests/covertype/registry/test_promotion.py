@@ -1,9 +1,6 @@
 """What becomes Production on a real MLflow server, whatever is there and whoever put it there."""
 
-import json
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +9,6 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
-from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from covertype.models.artifact import MODEL_FILE
@@ -33,12 +29,11 @@ from covertype.registry.names import (
 )
 from covertype.registry.production import STAGE, to_production
 from covertype.registry.promotion import promote_if_better, register
-from covertype.registry.tracking import Unusable, fetch_answers
+from covertype.registry.tracking import Unusable
 from covertype.registry.verdicts import Rule, Verdict
 from covertype.training.estimators import build
 from covertype.training.fitting import TrainingSet, train
 from covertype.training.searches import FOREST, Parameters
-from tests.conftest import free_port
 from tools.local.processes import shared_env
 
 pytestmark = [
@@ -251,87 +246,6 @@ def test_a_verdict_of_a_former_release_is_kept_by_a_second_try(
     verdict = promote(good, data)
     assert (verdict.rule, verdict.reason) == (Rule.FIRST, sentence)
     assert registry.tags(good)[REASON] == sentence
-
-
-Answers = dict[str, tuple[int, bytes]]
-
-
-def serve(answers: Answers) -> HTTPServer:
-    """Answer like an MLflow that is in trouble, by the beginning of the path."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            status, body = next(
-                reply for start, reply in answers.items() if self.path.startswith(start)
-            )
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server
-
-
-FOUND = {
-    "/api/2.0/mlflow/model-versions/get-download-uri": (
-        200,
-        b'{"artifact_uri": "mlflow-artifacts:/1/models/m-1/artifacts"}',
-    ),
-    "/api/2.0/mlflow-artifacts/artifacts?path": (
-        200,
-        json.dumps({"files": [{"path": MODEL_FILE, "is_dir": False, "file_size": 9}]}).encode(),
-    ),
-}
-
-
-@pytest.mark.parametrize(
-    "answers",
-    [
-        {"/": (500, b'{"error_code": "INTERNAL_ERROR", "message": "database"}')},
-        {"/": (502, b"<html>Bad Gateway</html>")},
-        {"/": (503, b"")},
-        {"/": (429, b"")},
-        {"/": (403, b"Invalid Host header")},
-        {"/": (404, b"<html>no such page</html>")},
-        {**FOUND, "/": (503, b"MinIO is away")},
-        {**FOUND, "/": (500, b'{"error_code": "INTERNAL_ERROR", "message": "MinIO"}')},
-    ],
-)
-def test_an_mlflow_in_trouble_is_no_fault_of_the_model(
-    answers: Answers, data: TrainingSet, mlflow_server: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    server = serve(answers)
-    try:
-        mlflow.set_tracking_uri(f"http://127.0.0.1:{server.server_port}")
-        with pytest.raises((MlflowException, OSError)):
-            fetch_answers("models:/any/1", data.test.observations)
-    finally:
-        mlflow.set_tracking_uri(mlflow_server)
-        server.shutdown()
-        server.server_close()
-
-
-def test_an_mlflow_that_is_away_is_no_fault_of_the_model(
-    data: TrainingSet, mlflow_server: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    mlflow.set_tracking_uri(f"http://127.0.0.1:{free_port()}")
-    try:
-        with pytest.raises(MlflowException):
-            fetch_answers("models:/any/1", data.test.observations)
-    finally:
-        mlflow.set_tracking_uri(mlflow_server)
-
-
-def test_a_version_that_mlflow_does_not_know_is_unusable(data: TrainingSet) -> None:
-    with pytest.raises(Unusable, match="RESOURCE_DOES_NOT_EXIST"):
-        fetch_answers("models:/none-of-this-name/1", data.test.observations)
 
 
 @pytest.mark.parametrize("error", [MemoryError("too large"), OSError(28, "disk is full")])

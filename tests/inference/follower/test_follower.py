@@ -25,7 +25,6 @@ from inference.follower.watcher import Follower
 from inference.model import kept
 from inference.model.serving import Serving
 from inference.model.store import ModelStore
-from inference.telemetry.metrics import Metrics
 from tests.conftest import ROOT
 from tests.inference.conftest import Keep
 
@@ -52,11 +51,11 @@ def test_a_version_that_cannot_be_fetched_is_said_so_and_tried_again_at_growing_
 ) -> None:
     tried: list[float] = []
 
-    def refuse(*_: object) -> None:
+    def fail(*_: object) -> None:
         tried.append(clock[0])
         raise AWAY
 
-    monkeypatch.setattr(follower, "_fetch", refuse)
+    monkeypatch.setattr(follower, "_fetch", fail)
     followed = Follower(store, 5)
     for _ in range(200):
         report = followed.check()
@@ -126,7 +125,7 @@ def test_a_version_that_the_disk_is_too_full_for_is_tried_again_and_the_disk_is_
 
 @contextmanager
 def full_disk() -> Iterator[None]:
-    """As a full disk does, refuse to write a byte to any file."""
+    """Let every write to a file fail, as on a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
     try:
@@ -226,11 +225,11 @@ def test_a_kept_version_that_is_damaged_is_fetched_again(
     (store.folder(str(store.current)) / kept.CARD_FILE).write_text("{")
     fetched: list[str] = []
 
-    def refuse(version: ModelVersion, _: Path) -> None:
+    def fail(version: ModelVersion, _: Path) -> None:
         fetched.append(version.version)
         raise AWAY
 
-    monkeypatch.setattr(follower, "_fetch", refuse)
+    monkeypatch.setattr(follower, "_fetch", fail)
     Follower(store, 5).check()
     assert fetched == ["7"]
 
@@ -260,13 +259,13 @@ def test_a_forest_that_a_former_release_kept_is_flattened_without_registry_and_t
 ) -> None:
     folder = kept_by_a_former_release(store, forest, keep)
     serving = Serving(store, Metrics())
-    serving.look()
+    serving.refresh()
     assert serving.model is None
     assert serving.failure == "version 7, which a former release kept, is being flattened"
     Follower(store, 5)
     assert {path.name for path in folder.iterdir()} == {"card.json", "model.skops", "forest-2"}
     time.sleep(1)
-    serving.look()
+    serving.refresh()
     assert serving.failure is None
     assert serving.model is not None
     assert np.array_equal(serving.model.predictor.answer(to_codes(rows)), expected)

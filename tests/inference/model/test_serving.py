@@ -1,4 +1,4 @@
-"""The look at the store goes on, whatever one look meets."""
+"""The store is refreshed again and again, whatever one refresh meets."""
 
 import asyncio
 from pathlib import Path
@@ -12,13 +12,13 @@ from inference.telemetry.metrics import Metrics
 
 
 @pytest.mark.parametrize("error", [OSError("the disk is away"), MemoryError()])
-def test_a_look_that_fails_is_followed_by_another(
+def test_a_refresh_that_fails_is_followed_by_another(
     error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looks: list[float] = []
+    refreshes: list[float] = []
 
     def fail(_: Serving) -> None:
-        looks.append(1)
+        refreshes.append(1)
         raise error
 
     async def watched() -> None:
@@ -27,7 +27,7 @@ def test_a_look_that_fails_is_followed_by_another(
         assert not watching.done()
         watching.cancel()
 
-    monkeypatch.setattr(serving, "_LOOK_SECONDS", 0.01)
-    monkeypatch.setattr(Serving, "look", fail)
+    monkeypatch.setattr(serving, "_REFRESH_SECONDS", 0.01)
+    monkeypatch.setattr(Serving, "refresh", fail)
     asyncio.run(watched())
-    assert len(looks) > 1
+    assert len(refreshes) > 1
