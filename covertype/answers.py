@@ -119,7 +119,7 @@ class ModelAnswer(Struct, frozen=True, kw_only=True):
     experiment_id: str | None = None
     metrics: dict[str, float] = {}
     parameters: dict[str, str] = {}
-    training_ranges: dict[str, Annotated[list[float], Meta(min_length=2, max_length=2)]] = {}
+    training_ranges: dict[str, Annotated[list[int], Meta(min_length=2, max_length=2)]] = {}
     confusion_matrix: list[list[int]] | None = None
     importances: dict[str, float] | None = None
     loaded_at: Annotated[str, Meta(extra_json_schema={"format": "date-time"})] | None = None

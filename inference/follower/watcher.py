@@ -22,12 +22,13 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from requests import RequestException
 
+from covertype.answers import RefusedVersion
 from covertype.atomic import DiskUnusable
 from covertype.registry.logged import LoggedModel, fetch_figures, fetched
 from covertype.registry.production import MODEL_NAME, STAGE, production_version
 from inference.log import log_to_stderr
 from inference.model import kept
-from inference.model.cards import Card, Refusal, RegistryReport, iso, now
+from inference.model.cards import Card, RegistryReport, iso, now
 from inference.model.kept import version_of
 from inference.model.predictors import NotFlattened, prove_equal, save_arrays
 from inference.model.serving import ServedModel
@@ -68,7 +69,7 @@ class Follower:
     def __init__(self, store: ModelStore, poll_seconds: float) -> None:
         self.store = store
         self._good_for = poll_seconds + _BUSY_SECONDS
-        self._refused: dict[_Key, Refusal] = {}
+        self._refused: dict[_Key, RefusedVersion] = {}
         self._unfetched: dict[_Key, _Unfetched] = {}
         self._failure: str | None = None
         self._proven = self._proven_before()
@@ -176,7 +177,7 @@ class Follower:
         else:
             self._refused[key] = refusal
 
-    def _bring(self, version: ModelVersion, name: str) -> Refusal | None:
+    def _bring(self, version: ModelVersion, name: str) -> RefusedVersion | None:
         """Fetch, prove and keep a version; return the refusal if it is unfit.
 
         Transient errors are raised, so that it is tried again.
@@ -190,7 +191,7 @@ class Follower:
             raise
         except Exception as error:
             log.exception("Version %s is refused", version.version)
-            return Refusal(version.version, _first_line(error), now())
+            return RefusedVersion(version.version, _first_line(error), now())
         log.info("Version %s answers from now on", version.version)
         return None
 

@@ -7,53 +7,22 @@ from typing import Any
 
 import msgspec
 
+from covertype.answers import ModelAnswer, RegistryState
 from covertype.atomic import replacing
 
 
-class Card(msgspec.Struct, frozen=True, kw_only=True):
-    """A version in Production: its identity, its scores, and its proof.
+class Card(ModelAnswer, frozen=True, kw_only=True):
+    """A version in Production: what the service answers about it, and its proof.
 
-    `training_ranges`, `golden_rows` and `golden_probabilities` are those of the model's
-    `covertype.models.artifact.Proof`.
+    `golden_rows` and `golden_probabilities` are those of `covertype.models.artifact.Proof`.
     """
 
-    name: str
-    version: str
-    stage: str
-    since: str
-    run_id: str
-    experiment_id: str
-    metrics: dict[str, float]
-    parameters: dict[str, str]
-    training_ranges: dict[str, tuple[int, int]]
-    confusion_matrix: list[list[int]] | None
-    importances: dict[str, float] | None
     golden_rows: list[list[Any]]
     golden_probabilities: list[list[float]]
 
 
-class Refusal(msgspec.Struct, frozen=True):
-    """A version that the follower refused to serve, and why."""
-
-    version: str
-    reason: str
-    at: str
-
-
-class RegistryReport(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of the follower's last check of the registry; stale after `good_for` seconds.
-
-    `checked_at` is the time of the check for people. `looked_at` is the same moment for programs,
-    in seconds of the machine's monotonic clock, which nobody can set.
-    """
-
-    reachable: bool
-    message: str
-    checked_at: str
-    looked_at: float
-    good_for: float
-    production: str | None = None
-    refused: Refusal | None = None
+class RegistryReport(RegistryState, frozen=True, kw_only=True):
+    """The registry as the follower writes it; stale after `good_for` seconds."""
 
     def as_of_now(self) -> "RegistryReport":
         """Return the report or, if it is stale, one that says for how long nobody has checked."""

@@ -6,9 +6,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from covertype.answers import RefusedVersion
 from covertype.contract import QUANTITY_NAMES
 from inference.model import kept
-from inference.model.cards import Card, Refusal, now
+from inference.model.cards import Card, now
 from inference.model.kept import version_of
 from inference.model.predictors import NotFlattened, Predictor, open_predictor, prove
 from inference.model.store import ModelStore
@@ -47,7 +48,8 @@ class ServedModel:
         card = kept.read_card(folder)
         predictor = open_predictor(folder, compiled)
         prove(predictor, card)
-        ranges = [(name, *card.training_ranges[name]) for name in QUANTITY_NAMES]
+        bounds = ((name, card.training_ranges[name]) for name in QUANTITY_NAMES)
+        ranges = [(name, low, high) for name, (low, high) in bounds]
         return cls(card, predictor, ranges, now())
 
 
@@ -61,7 +63,7 @@ class Serving:
         self.failure: str | None = None
         self._taken: str | None = None
         self._again_at = 0.0
-        self._refused: Refusal | None = None
+        self._refused: RefusedVersion | None = None
 
     def refresh(self) -> None:
         """Load the store's current version if it has changed; on failure keep the old one."""

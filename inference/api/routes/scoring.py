@@ -3,18 +3,18 @@
 from importlib.metadata import version as installed
 from typing import Any
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 
+from covertype.answers import ScoringAnswer
 from covertype.contract import FEATURE_NAMES
 from covertype.rows.codes import Codes
 from inference.api.batches import BatchResponse
 from inference.api.bodies import LONGEST_VALUE, Content, Fields, count, is_list, is_object, values
 from inference.api.documentation import INVOCATIONS
-from inference.api.http import BareRoute, is_csv, json_response
+from inference.api.http import BareRoute, encode, is_csv, json_response
 from inference.api.requests import (
     check_count,
     invalid,
@@ -60,7 +60,7 @@ async def invocations(request: Request) -> Response:
 
 def _as_predictions(_: ServedModel, __: Codes, probabilities: npt.NDArray[np.float64]) -> Response:
     predictions = probabilities.argmax(axis=1).tolist()
-    return json_response(msgspec.json.encode({"predictions": predictions}))
+    return json_response(encode(ScoringAnswer(predictions)))
 
 
 def read_invocation(body: Content, limit: int) -> Codes:

@@ -8,7 +8,6 @@ from covertype.answers import (
     ModelAnswer,
     NotReadyAnswer,
     ReadyAnswer,
-    RegistryState,
     RootAnswer,
 )
 from inference.api.documentation import HEALTH, MODEL, READY, ROOT
@@ -34,11 +33,8 @@ async def health(request: Request) -> Response:
     fine = serving.failure is None and (
         report is None or (report.reachable and report.production == version)
     )
-    registry = (
-        msgspec.convert(report, RegistryState, from_attributes=True) if report is not None else None
-    )
     return answer_response(
-        HealthAnswer("ok" if fine else "degraded", version, serving.failure, registry)
+        HealthAnswer("ok" if fine else "degraded", version, serving.failure, report)
     )
 
 

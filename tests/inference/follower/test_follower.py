@@ -25,6 +25,7 @@ from inference.follower.watcher import Follower
 from inference.model import kept
 from inference.model.serving import Serving
 from inference.model.store import ModelStore
+from inference.telemetry.metrics import Metrics
 from tests.conftest import ROOT
 from tests.inference.conftest import Keep
 
