@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 from typing import IO
 
-from inference.telemetry.metrics import SHARED_FIGURES
+from inference.telemetry.metrics import SHARED_METRICS
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ class FollowerSupervisor:
 
 def _begin() -> "subprocess.Popen[bytes]":
     # Keep the follower out of the workers' metrics.
-    environment = {name: value for name, value in os.environ.items() if name != SHARED_FIGURES}
+    environment = {name: value for name, value in os.environ.items() if name != SHARED_METRICS}
     return subprocess.Popen(
         [sys.executable, "-m", "inference.follower"], stdin=subprocess.PIPE, env=environment
     )

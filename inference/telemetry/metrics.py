@@ -20,7 +20,7 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-SHARED_FIGURES = "PROMETHEUS_MULTIPROC_DIR"
+SHARED_METRICS = "PROMETHEUS_MULTIPROC_DIR"
 """Names the folder of the workers' metrics; prometheus_client reads it too."""
 
 
@@ -81,14 +81,14 @@ class Metrics:
 
     def forget_worker(self) -> None:
         """Remove the state of this worker from the shared metrics when it ends."""
-        if SHARED_FIGURES in os.environ:
+        if SHARED_METRICS in os.environ:
             mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]
 
     def render(self) -> bytes:
         """Return the metrics of all workers in Prometheus' text format."""
-        if SHARED_FIGURES not in os.environ:
+        if SHARED_METRICS not in os.environ:
             return generate_latest(self._registry)
-        _forget_dead_workers(Path(os.environ[SHARED_FIGURES]))
+        _forget_dead_workers(Path(os.environ[SHARED_METRICS]))
         together = CollectorRegistry()
         MultiProcessCollector(together)  # type: ignore[no-untyped-call]
         return generate_latest(together)
@@ -96,9 +96,9 @@ class Metrics:
 
 def _share_with_other_workers() -> None:
     parent = multiprocessing.parent_process()
-    if parent is not None and SHARED_FIGURES not in os.environ:
-        os.environ[SHARED_FIGURES] = str(_private_folder(parent.pid))
-    if SHARED_FIGURES in os.environ:
+    if parent is not None and SHARED_METRICS not in os.environ:
+        os.environ[SHARED_METRICS] = str(_private_folder(parent.pid))
+    if SHARED_METRICS in os.environ:
         # prometheus_client chose when it was imported, which was before the variable was set.
         values.ValueClass = values.get_value_class()  # type: ignore[no-untyped-call]
 
@@ -109,7 +109,7 @@ def _private_folder(pid: int | None) -> Path:
     folder.mkdir(mode=0o700, exist_ok=True)
     made = folder.lstat()
     if not stat.S_ISDIR(made.st_mode) or made.st_uid != os.getuid() or made.st_mode & 0o077:
-        raise RuntimeError(f"{folder} is not ours alone: remove it, or set {SHARED_FIGURES}")
+        raise RuntimeError(f"{folder} is not ours alone: remove it, or set {SHARED_METRICS}")
     return folder
 
 

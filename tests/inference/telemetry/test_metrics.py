@@ -17,7 +17,7 @@ import pytest
 from prometheus_client import values
 
 from inference.follower.supervisor import FollowerSupervisor
-from inference.telemetry.metrics import SHARED_FIGURES, Metrics
+from inference.telemetry.metrics import SHARED_METRICS, Metrics
 from tests.conftest import wait_until
 
 SPAWN = multiprocessing.get_context("spawn")
@@ -33,7 +33,7 @@ def figure(text: str, line: str) -> float | None:
 def imports_alone(connection: Connection) -> None:
     import inference.telemetry.metrics  # noqa: F401
 
-    connection.send((os.environ.get(SHARED_FIGURES), list(Path(tempfile.gettempdir()).iterdir())))
+    connection.send((os.environ.get(SHARED_METRICS), list(Path(tempfile.gettempdir()).iterdir())))
 
 
 def works(connection: Connection, predictions: int, version: int) -> None:
@@ -77,7 +77,7 @@ class Worker:
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", None)
-    monkeypatch.delenv(SHARED_FIGURES, raising=False)
+    monkeypatch.delenv(SHARED_METRICS, raising=False)
     monkeypatch.setattr(values, "ValueClass", values.ValueClass)
     # A spawned process runs the main module again, and tests of the app leave theirs there.
     monkeypatch.setitem(sys.modules, "__main__", ModuleType("__main__"))
@@ -106,7 +106,7 @@ def test_a_service_of_one_process_renders_its_own_metrics_without_files(temporar
     metrics.predictions.labels("3", "Aspen").inc(2)
     assert figure(metrics.render().decode(), PREDICTIONS) == 2
     assert list(temporary.iterdir()) == []
-    assert SHARED_FIGURES not in os.environ
+    assert SHARED_METRICS not in os.environ
     metrics.forget_worker()
 
 
@@ -148,7 +148,7 @@ def test_the_folder_that_the_environment_names_is_used(
 ) -> None:
     folder = temporary / "chosen"
     folder.mkdir()
-    monkeypatch.setenv(SHARED_FIGURES, str(folder))
+    monkeypatch.setenv(SHARED_METRICS, str(folder))
     metrics = Metrics.start()
     metrics.predictions.labels("3", "Aspen").inc(2)
     assert [path.name for path in folder.glob("counter_*")] == [f"counter_{os.getpid()}.db"]
@@ -175,11 +175,11 @@ def test_the_follower_is_kept_out_of_the_workers_metrics(
         environments.append(env)
         raise OSError("not started in a test")
 
-    monkeypatch.setenv(SHARED_FIGURES, str(temporary))
+    monkeypatch.setenv(SHARED_METRICS, str(temporary))
     monkeypatch.setattr(subprocess, "Popen", popen)
     supervisor = FollowerSupervisor(temporary)
     supervisor.start()
     wait_until(lambda: bool(environments), 10)
     supervisor.stop()
-    assert SHARED_FIGURES not in environments[0]
+    assert SHARED_METRICS not in environments[0]
     assert "PATH" in environments[0]
