@@ -1,1 +1,1 @@
-"""The app for people: what they see, what it asks of the services, and its words."""
+"""The app: its pages, its clients of the services, and its texts."""

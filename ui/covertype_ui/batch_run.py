@@ -1,4 +1,4 @@
-"""The prediction of a checked file, part by part, so that it can show progress and be resumed."""
+"""Predicts a validated file in parts, to show progress and to resume after a failure."""
 
 import time
 from collections import Counter
@@ -15,7 +15,7 @@ ADDED_COLUMNS = ("prediction", "label", "probability", "model_version")
 
 @dataclass
 class BatchRun:
-    """A file by its name, what was predicted of it so far, and the seconds that took."""
+    """A file, its predictions so far, and the seconds that they took."""
 
     name: str
     table: Table
@@ -25,11 +25,11 @@ class BatchRun:
 
     @property
     def left(self) -> int:
-        """How many right rows have no prediction yet."""
+        """The number of valid rows without a prediction."""
         return len(self.table.rows) - len(self.predictions)
 
     def go_on(self, client: InferenceClient) -> Iterator[int]:
-        """Predict what is left; yield how many rows are done after every part.
+        """Predict the remaining rows; yield the number of predicted rows after every part.
 
         What was predicted stays if the client raises, and the next call goes on from there.
         """
@@ -46,12 +46,12 @@ class BatchRun:
         return list(dict.fromkeys(prediction.version for prediction in self.predictions))
 
     def counts(self) -> dict[str, int]:
-        """Return how many rows were predicted of each class by name."""
+        """Return the number of predicted rows of each class by name."""
         counted = Counter(prediction.number for prediction in self.predictions)
         return {name: counted[number] for number, name in enumerate(CLASSES)}
 
     def agreement(self) -> float | None:
-        """Return the share of right answers, if the file tells the true classes."""
+        """Return the share of correct predictions, if the file holds the true classes."""
         true = self.table.true_classes()
         if true is None or self.left or not self.predictions:
             return None
@@ -65,13 +65,13 @@ class BatchRun:
         return [*self.table.header, *ADDED_COLUMNS]
 
     def result_rows(self) -> Iterator[list[object]]:
-        """Yield the predicted rows: their cells as they came, and the answer beside them."""
+        """Yield the predicted rows: their original cells and the prediction."""
         for row, answer in zip(self.table.rows, self.predictions, strict=False):
             probability = f"{answer.probability:.6f}"
             yield [*row.cells, answer.number, CLASSES[answer.number], probability, answer.version]
 
     def result_csv(self) -> bytes:
-        """Return the predicted rows as a CSV file, written once for as many as there are."""
+        """Return the predicted rows as a CSV file; it is cached until more rows are predicted."""
         rows, written = self._written
         if rows != len(self.predictions):
             rows, written = len(self.predictions), write_csv(self.header(), self.result_rows())

@@ -1,4 +1,4 @@
-"""Pictures, legible in both themes and to those who don't tell red from green.
+"""Charts, legible in both themes and for people who can't distinguish red and green.
 
 Each function returns a Vega-Lite specification and the same in words, for screen readers. They are
 written out, as building them with Altair takes longer than all the rest of an answer.
@@ -27,7 +27,7 @@ Drawn = tuple[Spec, str]
 
 
 def draw(drawn: Drawn) -> None:
-    """Put a picture on the page."""
+    """Draw a chart on the page."""
     spec, words = drawn
     st.vega_lite_chart(spec, alt=words)
 
@@ -41,7 +41,7 @@ def probabilities(shares: Mapping[str, float]) -> Drawn:
 
 
 def class_counts(counts: Mapping[str, int]) -> Drawn:
-    """Draw how many rows each class by name has."""
+    """Draw the number of rows of each class by name."""
     bars = {class_name(label): float(count) for label, count in counts.items()}
     written = {name: number(count) for name, count in bars.items()}
     spec = _bars(bars, written, texts.CLASS, texts.ROWS)
@@ -63,7 +63,7 @@ def _bars(
     how_much: Phrase,
     limit: float | None = None,
 ) -> Spec:
-    """Draw bars from the longest to the shortest, each with what is written at its end."""
+    """Draw bars from the longest to the shortest, each with its label at the end."""
     names = sorted(values, key=lambda name: -values[name])
     longest = max(values.values(), default=0)
     return {
@@ -81,7 +81,7 @@ def _bars(
                 "title": None,
                 "axis": {"labelLimit": 260},
             },
-            # Room on the right for what is written after the longest bar.
+            # Room on the right for the label of the longest bar.
             "x": {
                 "field": "value",
                 "type": "quantitative",
@@ -181,7 +181,7 @@ def confusion(counts: Sequence[Sequence[int]]) -> Drawn:
 
 
 def collection_rows(rows: Mapping[datetime, int]) -> Drawn:
-    """Draw how many rows each collection brought."""
+    """Draw the number of rows of each collection."""
     written = {when: number(count) for when, count in zip(_named(rows), rows.values(), strict=True)}
     spec = {
         "height": 260,
@@ -260,7 +260,7 @@ def _either(test: str, value: str, other: str) -> Spec:
 
 
 def _named(moments: Iterable[datetime]) -> list[str]:
-    """Return a name for each moment, with as much of it as tells it from those before."""
+    """Return a label for each moment, with only the parts that differ from the one before."""
     names: list[str] = []
     for moment in moments:
         short = short_moment(moment)
@@ -278,7 +278,7 @@ _WITH_SEPARATOR = "replace(format(datum.value, ','), /,/g, '{}')"
 
 
 def _ink() -> str:
-    """Return the colour of writing; Vega's own is black in the dark theme too."""
+    """Return the colour of text; Vega's default is black, even in the dark theme."""
     return "#FAFAFA" if st.context.theme.type == "dark" else "#31333F"
 
 

@@ -1,4 +1,4 @@
-"""What the platform has collected: sums over the files under the datasets root."""
+"""Summaries of the collected data: sums over the files under the datasets root."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ def collected_files(root: Path) -> list[CollectedFile]:
     return [_read(root, name) for name in Datasets(root).raw_names()]
 
 
-# A raw file never changes once it is there.
+# A raw file never changes.
 @st.cache_data(max_entries=_FILES_REMEMBERED, show_spinner=False)
 def _read(root: Path, name: str) -> CollectedFile:
     rows, rejected = Datasets(root).read_raw(name)

@@ -1,4 +1,4 @@
-"""What nobody foresaw: a sentence for the person, everything else for the log."""
+"""Unexpected errors: a sentence for the user, the traceback for the log."""
 
 import logging
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def guard(what: str) -> Iterator[None]:
-    """Draw `what` inside; on an error say so, with nothing technical in it."""
+    """Draw `what` inside; on an error show a message without technical details."""
     try:
         yield
     except Exception:

@@ -1,4 +1,4 @@
-"""The versions of the registered model and what was decided of them, from MLflow's REST API.
+"""The versions of the registered model and the verdicts on them, from MLflow's REST API.
 
 Plain HTTP, so that the app needs no MLflow of its own.
 """
@@ -18,7 +18,7 @@ _PAGE = 200
 
 
 class HistoryAway(Exception):
-    """MLflow does not answer, or not as MLflow does."""
+    """MLflow does not answer, or the answer is not MLflow's."""
 
 
 @dataclass(frozen=True)

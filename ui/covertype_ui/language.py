@@ -1,4 +1,4 @@
-"""The language that a person chose, and numbers as it writes them."""
+"""The chosen language, and the format of its numbers and dates."""
 
 from datetime import UTC, datetime
 from typing import Literal
@@ -17,7 +17,7 @@ _NAMES: dict[str, str] = {"es": "Español", "en": "English"}
 
 
 def settle_language() -> None:
-    """Decide on a language before anything is said: as chosen, or as the address tells.
+    """Set the language before the page is drawn: the chosen one, or that of the URL.
 
     The address keeps the choice, so that a link opens in the language in which it was copied.
     """
@@ -46,7 +46,7 @@ def choose_language() -> None:
 
 
 def language() -> Language:
-    """Return the chosen language, Spanish at first."""
+    """Return the chosen language; the default is Spanish."""
     return "en" if st.session_state.get(_KEY) == "en" else "es"
 
 
@@ -80,7 +80,7 @@ def moment(when: datetime) -> str:
 
 
 def short_moment(when: datetime) -> str:
-    """Write a moment of these days, where there is little room: 23/11 10:05."""
+    """Write a moment in short form, without the year: 23/11 10:05."""
     return _local(when).strftime("%m-%d %H:%M" if language() == "en" else "%d/%m %H:%M")
 
 

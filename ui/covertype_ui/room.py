@@ -1,4 +1,4 @@
-"""How much the app holds at once, in the files of everyone who uses it."""
+"""A limit on the memory of all files that users have open."""
 
 import threading
 import weakref
@@ -12,15 +12,15 @@ _ENDS_OF_CELLS = (b",", b";", b"\t", b"\n", b"\r")
 
 
 class NoRoom(Exception):
-    """The files of others leave no room for this one."""
+    """The open files leave no room for another one."""
 
 
 class Room:
-    """Room for so many cells; a table takes its share for as long as it is there."""
+    """Room for a number of cells; a table takes its share for as long as it exists."""
 
     def __init__(self, cells: int) -> None:
         self._free = cells
-        # Reentrant, as a table may be let go at any moment, also while its thread holds the lock.
+        # Reentrant: a table may be released at any moment, even while its thread holds the lock.
         self._lock = threading.RLock()
 
     def read(self, content: bytes) -> Table:

@@ -1,4 +1,4 @@
-"""From an uploaded CSV file to observations, and to what is wrong with the others.
+"""Reads an uploaded CSV file into observations and invalid rows.
 
 What a valid row is, and what the columns of a file are, is decided in `covertype.rows`.
 """
@@ -20,11 +20,11 @@ ROW_LIMIT = 250_000
 
 
 class NotText(Exception):
-    """The file is no text."""
+    """The file is not text."""
 
 
 class NoRows(Exception):
-    """The file holds no rows."""
+    """The file has no rows."""
 
 
 class NotATable(Exception):
@@ -68,7 +68,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Fault:
-    """A row that is not right: what it held, by the name of each feature that breaks its rule.
+    """An invalid row: its values by the name of each feature that breaks its rule.
 
     With no features, the row has `width` cells instead of as many as the first line.
     """
@@ -80,7 +80,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Table:
-    """A file of rows, all columns of the file kept; `header` names them."""
+    """A file of rows with all its columns; `header` names them."""
 
     header: list[str]
     rows: list[Row]
@@ -90,14 +90,14 @@ class Table:
         return len(self.rows) + len(self.faults)
 
     def true_classes(self) -> list[int] | None:
-        """Return the class of every right row, if the file tells all of them."""
+        """Return the class of every valid row, if the file holds all of them."""
         if TARGET.name not in self.header:
             return None
         position = self.header.index(TARGET.name)
         known = {str(number): number for number in range(len(CLASSES))}
         classes = [known.get(row.cells[position].strip()) for row in self.rows]
-        told = [number for number in classes if number is not None]
-        return told if told and len(told) == len(classes) else None
+        given = [number for number in classes if number is not None]
+        return given if given and len(given) == len(classes) else None
 
 
 def read_table(content: bytes) -> Table:
@@ -144,9 +144,9 @@ def _first_line(content: bytes) -> str:
 
 
 def _cells(content: bytes, separator: str) -> Iterator[tuple[int, list[str]]]:
-    # Each distinct cell is kept once: a file of many rows has few of them.
+    # Each distinct cell is stored once: even a large file has few of them.
     distinct: dict[str, str] = {}
-    # Decoded as it is read: as one text it would take several times its size.
+    # Decoded while reading: one string would take several times the size of the file.
     text = io.TextIOWrapper(io.BytesIO(content), _encoding(content), "replace", newline="")
     reader = csv.reader(text, delimiter=separator)
     try:
@@ -188,7 +188,7 @@ def _check(layout: Layout, numbered: Iterable[tuple[int, list[str]]]) -> Table:
 
 
 def write_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
-    """Write a table as CSV, in which no cell is a formula to a spreadsheet."""
+    """Write a table as CSV, with cells escaped that a spreadsheet would run as a formula."""
     content = io.BytesIO()
     text = io.TextIOWrapper(content, "utf-8", newline="")
     writer = csv.writer(text, lineterminator="\n")

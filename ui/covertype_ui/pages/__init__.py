@@ -1,1 +1,1 @@
-"""One module a page; each draws itself with `page()`."""
+"""One module for each page; its function `page()` draws it."""

@@ -93,7 +93,7 @@ def _choose_file() -> None:
 
 
 def _say_in_uploader(button: texts.Phrase, hint: str) -> None:
-    # Streamlit's uploader has its own words, in English; style.css puts these in their place.
+    # Streamlit's uploader has English texts; style.css replaces them by these.
     st.html(f'<style>:root {{ --upload: "{say(button)}"; --upload-hint: "{hint}"; }}</style>')
 
 

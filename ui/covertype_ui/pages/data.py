@@ -1,4 +1,4 @@
-"""The data that came in: how much, of what, and what was set aside."""
+"""The collected data: its size, its classes, and the rejected rows."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""The model in Production: how well it does, and how it came there."""
+"""The model in Production: its scores, and the history of versions."""
 
 import streamlit as st
 

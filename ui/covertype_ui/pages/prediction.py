@@ -1,4 +1,4 @@
-"""The form of the twelve inputs, and the answer."""
+"""The form of the inputs, and the prediction."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from covertype_ui.services import explain, inference, model_in_production
 
 _EXAMPLE = "example"
 _ANSWER = "answer"
-# Of the model last seen: they stay in sight while the service is away.
+# Of the last known model: they stay visible while the service is away.
 _RANGES = "ranges"
 _FIRST_EXAMPLE = CLASSES[1]
 _COLUMNS = 3
@@ -29,7 +29,7 @@ _Values = tuple[int | str | None, ...]
 
 @dataclass(frozen=True)
 class _Answer:
-    """What was asked last, and what came back."""
+    """The last request and its answer."""
 
     values: _Values
     outcome: PredictionAnswer | ServiceProblem
