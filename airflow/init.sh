@@ -1,6 +1,6 @@
 #!/bin/sh
-# Brings Airflow's database up to date, and gives the administrator and the pools the values of the
-# settings. Safe to run at every start.
+# Migrates Airflow's database, and sets the administrator's password and the pools from the settings.
+# Idempotent: it runs at every start.
 set -eu
 airflow db migrate
 "$(dirname "$0")/pools.sh"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Gives the pools that models are trained in the slots of the settings.
+# Sets the slots of the training pools from the settings.
 set -eu
 airflow pools import /dev/stdin <<END
 {

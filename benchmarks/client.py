@@ -88,7 +88,7 @@ class _Connection(asyncio.Protocol):
         self._sent = 0.0
         if not self.first_answer.is_set():
             self.first_answer.set()
-        elif now < self._run.deadline and len(self._run.latencies) < self._run.most:
+        elif now < self._run.deadline and len(self._run.latencies) < self._run.limit:
             self.ask()
         else:
             self._close()
@@ -107,10 +107,10 @@ class _Connection(asyncio.Protocol):
 
 
 class _Run:
-    def __init__(self, requests: list[bytes], seconds: float, most: int) -> None:
+    def __init__(self, requests: list[bytes], seconds: float, limit: int) -> None:
         self.requests = requests
         self.seconds = seconds
-        self.most = most
+        self.limit = limit
         self.deadline = 0.0
         self.latencies: list[float] = []
         self.failures = 0
@@ -136,14 +136,14 @@ class _Run:
 
 
 async def load(
-    host: str, port: int, requests: list[bytes], connections: int, seconds: float, most: int
+    host: str, port: int, requests: list[bytes], connections: int, seconds: float, limit: int
 ) -> Result:
-    """Open the connections, then ask on all of them until the time or `most` is reached.
+    """Open the connections, then ask on all of them until the time or `limit` is reached.
 
     A connection counts as open when it was answered once: until then it may only wait to be
     accepted. On SIGTERM none asks again: what was asked is waited for.
     """
-    run = _Run(requests, seconds, most)
+    run = _Run(requests, seconds, limit)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, run.stop)
     pace = asyncio.Semaphore(256)
 
@@ -200,15 +200,15 @@ def main() -> None:
     parser.add_argument("bodies", type=Path, help="a file of JSON bodies, one a line")
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=5)
-    parser.add_argument("--most", type=int, default=10**9, help="stop after so many answers")
+    parser.add_argument("--limit", type=int, default=10**9, help="stop after so many answers")
     given = parser.parse_args()
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    _, hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard_limit, hard_limit))
     requests = [
         http_request(given.path, line) for line in given.bodies.read_bytes().splitlines() if line
     ]
     result = uvloop.run(
-        load("127.0.0.1", given.port, requests, given.connections, given.seconds, given.most)
+        load("127.0.0.1", given.port, requests, given.connections, given.seconds, given.limit)
     )
     print(json.dumps(asdict(result)))
 

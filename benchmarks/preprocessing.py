@@ -45,7 +45,7 @@ class Cycle:
 
 
 @dataclass(frozen=True)
-class Measured:
+class CycleTimes:
     """The median of five more cycles after so many."""
 
     title: str
@@ -119,12 +119,14 @@ class Collected:
             processed.replace(self._codes[np.concatenate(self._order)], record)
 
 
-def measure(few: int = 10, many: int = 1_000, *, rows_a_file: int = _ROWS_A_FILE) -> list[Measured]:
+def measure(
+    few: int = 10, many: int = 1_000, *, rows_a_file: int = _ROWS_A_FILE
+) -> list[CycleTimes]:
     """Measure one more cycle after few cycles and after many.
 
     Returns
     -------
-    list of Measured
+    list of CycleTimes
         After `few`; after `many` with the same distinct rows; after `many` with all that came.
     """
     return [
@@ -134,7 +136,7 @@ def measure(few: int = 10, many: int = 1_000, *, rows_a_file: int = _ROWS_A_FILE
     ]
 
 
-def _measure(title: str, rows_a_file: int, cycles: int, of_known_rows: int = 0) -> Measured:
+def _measure(title: str, rows_a_file: int, cycles: int, of_known_rows: int = 0) -> CycleTimes:
     repeats = []
     with tempfile.TemporaryDirectory(prefix="preprocessing.") as folder:
         collected = Collected(Path(folder), rows_a_file)
@@ -144,7 +146,7 @@ def _measure(title: str, rows_a_file: int, cycles: int, of_known_rows: int = 0) 
         for _ in range(_REPEATS):
             collected.log(collected.collect())
             repeats.append(_one_cycle(collected.datasets.root))
-    return Measured(
+    return CycleTimes(
         title,
         cycles,
         distinct,
@@ -172,7 +174,7 @@ def _peak_mb() -> float:
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
-def table(measured: Sequence[Measured]) -> str:
+def table(measured: Sequence[CycleTimes]) -> str:
     """Return the figures as a Markdown table, each with its ratio to the first."""
     first = measured[0]
     lines = [

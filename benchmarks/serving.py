@@ -21,7 +21,7 @@ from benchmarks.platform import (
     production,
     server,
 )
-from benchmarks.serving_page import Batch, Measured, Serving, write
+from benchmarks.serving_page import Batch, ServingResults, WayResult, write
 from benchmarks.swap import swap
 from covertype.contract import FEATURE_NAMES
 from inference import COMMAND
@@ -33,11 +33,11 @@ _WARM_UP_SECONDS = 10
 _SERVER_CORES, _CLIENT_CORES = {0}, {1}
 
 
-def measure(name: str, started: Server, path: str, bodies: Path) -> Measured:
+def measure(name: str, started: Server, path: str, bodies: Path) -> WayResult:
     """Ask a server by one, 32 and 256 clients."""
     # What a server does at its start, beside answering, ends meanwhile.
     ask(started, path, bodies, 1, _WARM_UP_SECONDS, _CLIENT_CORES)
-    measured = Measured(name, started.start_seconds, 0)
+    measured = WayResult(name, started.start_seconds, 0)
     for connections in CONNECTIONS:
         measured.results[connections] = ask(
             started, path, bodies, connections, SECONDS, _CLIENT_CORES
@@ -113,7 +113,7 @@ def main() -> None:
             ways.append(measure("mlflow models serve", started, "/invocations", split))
         with run(*COMMAND, *uvicorn, cores=None) as started:
             swapped = swap(started, served)
-    write(Serving(ways, in_batches, swapped, first_start, SECONDS))
+    write(ServingResults(ways, in_batches, swapped, first_start, SECONDS))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from inference.settings import ServingSettings
 
 
 @dataclass
-class Measured:
+class WayResult:
     """What one way to serve the model gave: results by the number of connections."""
 
     name: str
@@ -30,17 +30,17 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Serving:
+class ServingResults:
     """All that `make bench-serving` measured."""
 
-    ways: Sequence[Measured]
+    ways: Sequence[WayResult]
     batches: Sequence[Batch]
     swap: Swap
     first_start: float
     seconds: float
 
 
-def write(measured: Serving) -> None:
+def write(measured: ServingResults) -> None:
     """Write the section of `make bench-serving`."""
     connections = list(measured.ways[0].results)
     head = ["served by"]
@@ -101,7 +101,7 @@ def write(measured: Serving) -> None:
     report.section("Serving", "\n\n".join(text))
 
 
-def _ratios(ways: Sequence[Measured]) -> str:
+def _ratios(ways: Sequence[WayResult]) -> str:
     named = {way.name: way.results for way in ways}
     ours = named["this service"]
     empty = [results for name, results in named.items() if name.startswith("empty route")]

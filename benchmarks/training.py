@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks import preprocessing, report, training_page
 from benchmarks.platform import ROWS, observations, output_of, registry, row_count
-from benchmarks.training_page import AllRows, Measured, Recipes
+from benchmarks.training_page import AllRows, RecipeResult, Recipes
 from benchmarks.ways import READING, Fit, Outcome
 from covertype.data import Datasets
 from covertype.training.searches import FOREST
@@ -32,12 +32,12 @@ class Course:
     uri: str
     artifacts: Path
 
-    def run(self, way: str, title: str | None = None) -> Measured:
+    def run(self, way: str, title: str | None = None) -> RecipeResult:
         """Run one way in a process of its own."""
         before = self._stored_bytes()
         said = output_of("benchmarks.ways", way, str(self.datasets.root), self.snapshot, self.uri)
         outcome = Outcome(said["seconds"], said["peak_mb"], [Fit(**each) for each in said["fits"]])
-        measured = Measured(title or way, outcome, self._stored_bytes() - before)
+        measured = RecipeResult(title or way, outcome, self._stored_bytes() - before)
         print(f"  {measured}", flush=True)
         return measured
 

@@ -12,7 +12,7 @@ _PACKAGES = ("scikit-learn", "scikit-learn-intelex", "mlflow", "skops", "numpy",
 
 
 @dataclass(frozen=True)
-class Measured:
+class RecipeResult:
     """One way to train: what its process gave, and the bytes that the server stores of it."""
 
     title: str
@@ -40,10 +40,10 @@ class Recipes:
     """
 
     rows: int
-    reading: Measured
-    forests: Sequence[Measured]
-    regressions: Sequence[Measured]
-    on_one_thread: Measured
+    reading: RecipeResult
+    forests: Sequence[RecipeResult]
+    regressions: Sequence[RecipeResult]
+    on_one_thread: RecipeResult
 
 
 @dataclass(frozen=True)
@@ -51,14 +51,14 @@ class AllRows:
     """scikit-learn's default forest, the former release's best, and a round of this release."""
 
     rows: int
-    reading: Measured
-    default: Measured
-    former: Measured
-    forests: Sequence[Measured]
-    regressions: Sequence[Measured]
+    reading: RecipeResult
+    default: RecipeResult
+    former: RecipeResult
+    forests: Sequence[RecipeResult]
+    regressions: Sequence[RecipeResult]
 
 
-def of_recipes(measured: Recipes, cycles: Sequence[preprocessing.Measured]) -> str:
+def of_recipes(measured: Recipes, cycles: Sequence[preprocessing.CycleTimes]) -> str:
     """Return the section of `make bench-training`."""
     text = [
         report.conditions("make bench-training", _PACKAGES),
@@ -100,7 +100,7 @@ def of_recipes(measured: Recipes, cycles: Sequence[preprocessing.Measured]) -> s
     return "\n\n".join(text)
 
 
-def _recipes_table(reading: Measured, ways: Sequence[Measured]) -> str:
+def _recipes_table(reading: RecipeResult, ways: Sequence[RecipeResult]) -> str:
     head = [
         *("recipe", "in all, s", "training, s", "accuracy", "macro F1"),
         *("peak memory, MB", "stored, MB"),
@@ -120,12 +120,12 @@ def _recipes_table(reading: Measured, ways: Sequence[Measured]) -> str:
     return report.table(head, [_reading_row(reading, len(head)), *rows])
 
 
-def _reading_row(reading: Measured, width: int) -> list[str]:
+def _reading_row(reading: RecipeResult, width: int) -> list[str]:
     cells = ["a process that only reads the rows", f"{reading.outcome.seconds:.1f}"]
     return [*cells, *[""] * (width - 4), f"{reading.outcome.peak_mb:.0f}", ""]
 
 
-def _against_reference(ways: Sequence[Measured], times: float, points: float) -> str:
+def _against_reference(ways: Sequence[RecipeResult], times: float, points: float) -> str:
     """Compare the new recipe with the others, and with what it has to reach."""
     reference, former, new = ways
     faster = reference.outcome.seconds / new.outcome.seconds
@@ -141,7 +141,7 @@ def _against_reference(ways: Sequence[Measured], times: float, points: float) ->
     )
 
 
-def _against_one_thread(reference: Measured, new: Measured) -> str:
+def _against_one_thread(reference: RecipeResult, new: RecipeResult) -> str:
     return (
         "On small columns several threads of linear algebra may cost more than they give. Against "
         "the reference on one thread the new recipe is "
@@ -181,7 +181,7 @@ def of_all_rows(measured: AllRows) -> str:
     return "\n\n".join(text)
 
 
-def _forests_table(default: Measured, ways: Sequence[Measured]) -> str:
+def _forests_table(default: RecipeResult, ways: Sequence[RecipeResult]) -> str:
     return report.table(
         ["forest", *_FOREST_HEAD],
         [[_named(way), *_forest_cells(way, default)] for way in ways],
@@ -194,7 +194,7 @@ _FOREST_HEAD = (
 )
 
 
-def _forest_cells(way: Measured, default: Measured) -> list[str]:
+def _forest_cells(way: RecipeResult, default: RecipeResult) -> list[str]:
     (fit,) = way.outcome.fits
     return [
         f"{fit.seconds:.1f}",
@@ -207,7 +207,7 @@ def _forest_cells(way: Measured, default: Measured) -> list[str]:
     ]
 
 
-def _named(way: Measured) -> str:
+def _named(way: RecipeResult) -> str:
     return f"`{way.title}`" if way.title.startswith(FOREST.run_prefix) else way.title
 
 
@@ -237,7 +237,7 @@ def _targets(measured: AllRows) -> str:
         f"`{best.title}` takes {_ratio(best, default):.2f} times the default forest's time and "
         f"stores {best.stored_mb:.0f} MB."
     ]
-    for accuracy, f1_macro, most, name in (
+    for accuracy, f1_macro, limit, name in (
         (0.979, 0.960, 0.4, "The target"),
         (0.981, 0.962, 0.8, "The aim beyond it"),
     ):
@@ -246,10 +246,10 @@ def _targets(measured: AllRows) -> str:
             for way in measured.forests
             if way.best.accuracy >= accuracy
             and way.best.f1_macro >= f1_macro
-            and _ratio(way, default) <= most
+            and _ratio(way, default) <= limit
         ]
         parts.append(
-            f"{name} is accuracy {accuracy:.3f} and macro F1 {f1_macro:.3f} within {most:g} of "
+            f"{name} is accuracy {accuracy:.3f} and macro F1 {f1_macro:.3f} within {limit:g} of "
             f"that time: {_met(bool(reached))}"
             + (f", by {' and '.join(f'`{way.title}`' for way in reached)}." if reached else ".")
         )
@@ -261,11 +261,11 @@ def _targets(measured: AllRows) -> str:
     return " ".join(parts)
 
 
-def _ratio(way: Measured, default: Measured) -> float:
+def _ratio(way: RecipeResult, default: RecipeResult) -> float:
     return way.training_seconds / default.training_seconds
 
 
-def _regressions_table(ways: Sequence[Measured]) -> str:
+def _regressions_table(ways: Sequence[RecipeResult]) -> str:
     head = [
         *("DAG", "candidates", "converged", "in all, s", "training, s"),
         *("best accuracy", "its macro F1", "peak memory, MB", "stored, MB"),
@@ -299,7 +299,7 @@ def _round(measured: AllRows) -> str:
     )
 
 
-def _converged(way: Measured) -> int:
+def _converged(way: RecipeResult) -> int:
     return sum(fit.converged for fit in way.outcome.fits)
 
 

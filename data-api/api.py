@@ -1,4 +1,4 @@
-"""The routes of the group API's stand-in."""
+"""The routes of the stand-in for the group API."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,12 +17,12 @@ from pydantic_settings import BaseSettings
 from batches import Batches
 from covertype.contract import GROUPS
 from faults import ERROR, SPOILERS, TIMEOUT, Faults
-from progress import Exhausted, Progress
+from positions import Exhausted, GroupPositions
 
 DATASET = Path(__file__).with_name("covertype.parquet")
 
 _SILENT_SECONDS = 300
-"""How long a request that meets a timeout waits, unless its client leaves before."""
+"""How long a request with the fault `timeout` waits, unless its client disconnects."""
 
 
 class Settings(BaseSettings):
@@ -45,10 +45,10 @@ def create_app(settings: Settings) -> FastAPI:
     Raises
     ------
     ValueError
-        If the state file holds something else than this application's state.
+        If the state file does not hold this application's state.
     """
     faults = Faults.parse(settings.faults)
-    progress = Progress(settings.state_file, settings.batch_seconds)
+    positions = GroupPositions(settings.state_file, settings.batch_seconds)
     random = np.random.default_rng()
 
     @asynccontextmanager
@@ -64,7 +64,9 @@ def create_app(settings: Settings) -> FastAPI:
     group_number = Annotated[int, Query(ge=GROUPS[0], le=GROUPS[-1])]
 
     @app.exception_handler(RequestValidationError)
-    async def refuse(request: Request, error: RequestValidationError) -> JSONResponse:
+    async def explain_invalid_group(
+        request: Request, error: RequestValidationError
+    ) -> JSONResponse:
         group = request.query_params.get("group_number")
         given = "nothing" if group is None else repr(group[:40])
         detail = f"group_number must be a whole number from {GROUPS[0]} to {GROUPS[-1]}"
@@ -73,7 +75,7 @@ def create_app(settings: Settings) -> FastAPI:
         )
 
     @app.exception_handler(OSError)
-    async def report(request: Request, error: OSError) -> JSONResponse:
+    async def explain_unwritable_positions(request: Request, error: OSError) -> JSONResponse:
         detail = f"The groups' positions can't be kept: {error.strerror}"
         return JSONResponse({"detail": detail}, status.HTTP_503_SERVICE_UNAVAILABLE)
 
@@ -83,14 +85,14 @@ def create_app(settings: Settings) -> FastAPI:
         group_number: group_number,
         batches: Annotated[Batches, Depends(batches)],
     ) -> Response:
-        """Answer a random tenth of the group's current batch, every cell as text."""
+        """Return a random tenth of the group's current batch, every cell as text."""
         fault = faults.draw(group_number)
         if fault == ERROR:
             raise HTTPException(status.HTTP_500_INTERNAL_SERVER_ERROR, "A fault on request")
         if fault == TIMEOUT:
             await _stay_silent(request)
         try:
-            batch = progress.batch(group_number)
+            batch = positions.batch(group_number)
         except Exhausted:
             raise HTTPException(
                 status.HTTP_400_BAD_REQUEST,
@@ -105,12 +107,12 @@ def create_app(settings: Settings) -> FastAPI:
     @app.get("/restart_data_generation")
     async def restart(group_number: group_number) -> dict[str, int | str]:
         """Start a group over, from its first batch."""
-        progress.restart(group_number)
+        positions.restart(group_number)
         return {"group_number": group_number, "detail": "La recolección comienza de nuevo"}
 
     @app.get("/health")
     async def health(batches: Annotated[Batches, Depends(batches)]) -> dict[str, int | str]:
-        """Tell that the dataset is loaded; no fault on request touches this."""
+        """Report that the dataset is loaded. Requested faults do not apply here."""
         return {"status": "ok", "rows": len(batches), "faults": settings.faults}
 
     return app

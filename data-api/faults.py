@@ -1,4 +1,4 @@
-"""Faults on request, so that whoever collects from this server can show how it bears them."""
+"""Faults on request, to test how a client of this server handles them."""
 
 import json
 import random
@@ -11,7 +11,7 @@ ERROR = "error"
 TIMEOUT = "timeout"
 
 _BAD_EVERY = 10
-"""Faults within rows strike one row in so many; the others stay good."""
+"""Faults within rows change one row in so many; the others stay valid."""
 
 
 def _malformed(answer: bytes) -> bytes:
@@ -46,15 +46,15 @@ SPOILERS: dict[str, Callable[[bytes], bytes]] = {
     "columns": _in_rows(_without_last),
     "soil": _in_rows(_unknown_soil),
 }
-"""What a fault of each kind makes of a good answer."""
+"""How each kind of fault changes a valid response."""
 
 KINDS = (ERROR, TIMEOUT, *SPOILERS)
-"""Every kind: 500, no answer at all, and the kinds that spoil an answer."""
+"""Every kind: status 500, no response at all, and changes of a valid response."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """A share of requests, of one group or of all (None), that meet a fault of one kind."""
+    """The share of one group's requests, or of all requests (None), that get this fault."""
 
     kind: str
     share: float
@@ -63,7 +63,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Faults:
-    """The faults that were asked for; a request meets one at most."""
+    """The requested faults; a request gets at most one of them."""
 
     faults: tuple[Fault, ...]
 
@@ -74,7 +74,7 @@ class Faults:
         Raises
         ------
         ValueError
-            If the text is no such list, or a group's shares come to more than 1.
+            If the text is not such a list, or a group's shares add up to more than 1.
         """
         faults = tuple(_parse(part.strip()) for part in text.split(",") if part.strip())
         for group in GROUPS:
@@ -84,7 +84,7 @@ class Faults:
         return cls(faults)
 
     def draw(self, group: int) -> str | None:
-        """Return the kind of fault that a request of `group` meets now, if any."""
+        """Return the kind of fault for this request of `group`, or None."""
         point = random.random()  # noqa: S311 (chance, not secrecy)
         for fault in self.faults:
             if fault.group in (None, group):

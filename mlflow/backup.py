@@ -15,7 +15,7 @@ _ROWS_OF_A_STATEMENT = 100
 
 
 def back_up(engine: Engine, folder: Path, schema: str) -> Path:
-    """Write a backup of a database under a name of its own, whole or not at all.
+    """Write a backup of a database atomically, under a name of its own.
 
     Raises
     ------

@@ -1,9 +1,10 @@
-"""Brings MLflow's database to the schema of the installed MLflow, after a backup.
+"""Upgrades MLflow's database to the schema of the installed MLflow, after a backup.
 
     python upgrade_database.py BACKUPS
 
-The database is MLFLOW_BACKEND_STORE_URI. Safe to run at every start: it does nothing to a database
-that is up to date. MLflow itself would refuse an older one, or change it without a backup.
+The database is MLFLOW_BACKEND_STORE_URI. Idempotent: it runs at every start, and does nothing to a
+database that is up to date. MLflow itself would not start with an older one, or change it without a
+backup.
 """
 
 import os
@@ -18,7 +19,7 @@ from mlflow.version import VERSION
 
 
 def main() -> None:
-    """Upgrade the database, if it is not up to date; leave a backup in the folder named."""
+    """Upgrade the database if it is not up to date; write a backup to the given folder first."""
     engine = utils.create_sqlalchemy_engine_with_retry(os.environ["MLFLOW_BACKEND_STORE_URI"])
     schemas = ScriptDirectory.from_config(utils._get_alembic_config(db_url=""))
     newest, present = schemas.get_current_head(), utils._get_schema_version(engine)
@@ -44,7 +45,7 @@ def main() -> None:
         )
     print(f"MLflow's database has the schema {present}: it is kept as {backup}", flush=True)
     try:
-        # The first step makes what a first start that was cut short has not made yet.
+        # The first step also completes a first start that was interrupted.
         utils._initialize_tables(engine)
     except Exception:
         print(f"The upgrade failed. docs/compose.md tells how to restore {backup}", flush=True)

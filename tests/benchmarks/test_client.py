@@ -18,7 +18,7 @@ CLOSE = b""
 REQUESTS = [http_request("/predict", body) for body in (b'{"a": 1}', b'{"a": 2}')]
 
 
-def result_of(answer: Callable[[int], bytes], connections: int = 4, most: int = 40) -> Result:
+def result_of(answer: Callable[[int], bytes], connections: int = 4, limit: int = 40) -> Result:
     """Ask a server whose answers depend on how many it gave before."""
 
     async def measure() -> Result:
@@ -46,7 +46,7 @@ def result_of(answer: Callable[[int], bytes], connections: int = 4, most: int = 
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
         async with server:
             port = server.sockets[0].getsockname()[1]
-            return await load("127.0.0.1", port, REQUESTS, connections, 30, most)
+            return await load("127.0.0.1", port, REQUESTS, connections, 30, limit)
 
     return uvloop.run(measure())
 
@@ -86,7 +86,7 @@ def test_a_load_that_is_ended_waits_for_what_was_asked() -> None:
             os.kill(os.getpid(), signal.SIGTERM)
         return GOOD
 
-    result = result_of(answer, most=10**9)
+    result = result_of(answer, limit=10**9)
     assert result.failures == 0
     assert 10 <= result.requests < 40
     assert result.seconds < 10

@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks import report, serving_page
 from benchmarks.client import Result
-from benchmarks.serving_page import Batch, Measured, Serving
+from benchmarks.serving_page import Batch, ServingResults, WayResult
 from benchmarks.swap import Swap
 
 
@@ -18,7 +18,7 @@ def test_the_page_tells_ratios_and_the_swap(
     page = tmp_path / "docs" / "benchmarks.md"
     monkeypatch.setattr(report, "PAGE", page)
     ways = [
-        Measured(name, 1.0, 100.0, dict.fromkeys((1, 32, 256), result(per_second, p50)))
+        WayResult(name, 1.0, 100.0, dict.fromkeys((1, 32, 256), result(per_second, p50)))
         for name, per_second, p50 in (
             ("empty route", 1000, 0.2),
             ("this service", 900, 0.3),
@@ -26,7 +26,7 @@ def test_the_page_tells_ratios_and_the_swap(
         )
     ]
     swap = Swap(7.3, result(900, 2.0, failures=4), 400.0, 900.0, 700.0)
-    serving_page.write(Serving(ways, [Batch(1, 0.1, 0.2, 0.3)], swap, 8.0, 5.0))
+    serving_page.write(ServingResults(ways, [Batch(1, 0.1, 0.2, 0.3)], swap, 8.0, 5.0))
     text = page.read_text()
     assert "has 90% of the empty route's throughput" in text
     assert "90 times that of recipe" in text

@@ -1,13 +1,13 @@
 import pytest
 
 from benchmarks import training_page
-from benchmarks.preprocessing import Measured as Cycles
-from benchmarks.training_page import AllRows, Measured, Recipes
+from benchmarks.preprocessing import CycleTimes
+from benchmarks.training_page import AllRows, RecipeResult, Recipes
 from benchmarks.ways import Fit, Outcome
 from covertype.training.searches import FOREST, LOGREG
 
-READING = Measured("reading", Outcome(0.1, 300.0, []), 0)
-CYCLES = [Cycles("few cycles", 10, 1000, 1.0, 200.0)]
+READING = RecipeResult("reading", Outcome(0.1, 300.0, []), 0)
+CYCLES = [CycleTimes("few cycles", 10, 1000, 1.0, 200.0)]
 
 
 def way(
@@ -16,13 +16,13 @@ def way(
     seconds: float = 100.0,
     stored_mb: float = 10,
     converged: bool = True,
-) -> Measured:
+) -> RecipeResult:
     """Return a way whose fits have these seconds and accuracies; macro F1 is 0.01 less."""
     made = [Fit({}, each, accuracy, accuracy - 0.01, converged, 7) for each, accuracy in fits]
-    return Measured(title, Outcome(seconds, 500.0, made), int(stored_mb * 1e6))
+    return RecipeResult(title, Outcome(seconds, 500.0, made), int(stored_mb * 1e6))
 
 
-def recipes(reference: Measured, new: Measured) -> str:
+def recipes(reference: RecipeResult, new: RecipeResult) -> str:
     former = way("former", (20, 0.8), seconds=50)
     unused = way("other", (1, 0.5))
     measured = Recipes(1000, READING, [reference, former, new], [unused] * 3, unused)
@@ -54,7 +54,7 @@ def test_regressions_that_did_not_converge_are_counted() -> None:
     assert "Reference: 0 of 2 fits converged. Former: 2 of 2 fits converged." in text
 
 
-def all_rows(best: Measured) -> str:
+def all_rows(best: RecipeResult) -> str:
     others = [
         way(FOREST.run_name(number), (90, 0.9)) for number in range(len(FOREST.candidates) - 1)
     ]

@@ -60,7 +60,7 @@ def in_production(stack: Stack) -> Stack:
         stack.figures["From nothing to the first model in Production"] = (
             f"{time.monotonic() - stack.started:.0f} s"
         )
-    stack.wait_until_settled()
+    stack.wait_until_idle()
     return stack
 
 

@@ -240,18 +240,18 @@ class Stack:
 
     # What must never be lost or doubled.
 
-    def wait_until_settled(self, seconds: float = 480) -> None:
+    def wait_until_idle(self, seconds: float = 480) -> None:
         """Wait until no DAG has anything to do, nor had some seconds before.
 
         Between what one DAG announces and the start of the next there is a moment of silence.
         """
         quiet = [False, False]
 
-        def settled() -> bool:
+        def is_idle() -> bool:
             quiet.append(not {"running", "queued"} & set(self.dag_runs().values()))
             return all(quiet[-3:])
 
-        wait_for("every DAG run ended", settled, seconds, pause=4)
+        wait_for("every DAG run ended", is_idle, seconds, pause=4)
 
     def account(self) -> Account:
         files = json.loads(

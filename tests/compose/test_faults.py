@@ -43,7 +43,7 @@ def test_kill_during_ingest_loses_and_doubles_nothing(in_production: Stack, serv
     wait_for("rows being fetched", lambda: _running(stack, dag, run, "fetch"), 120, pause=0.3)
     stack.kill(service)
     seconds = stack.wait_until_healed()
-    stack.wait_until_settled()
+    stack.wait_until_idle()
     stack.figures[f"Killed in ingest: {service}"] = (
         f"all healthy after {seconds:.0f} s, {_retried(stack, (dag, run))} tasks tried again"
     )
@@ -65,7 +65,7 @@ def test_kills_during_training_lose_and_double_nothing(in_production: Stack) -> 
         stack.kill(service)
         seconds = stack.wait_until_healed()
         stack.figures[f"Killed in training: {service}"] = f"all healthy after {seconds:.0f} s"
-    stack.wait_until_settled()
+    stack.wait_until_idle()
     stack.figures["Tried again in those trainings"] = f"{_retried(stack, *trainings)} tasks"
     after = stack.account()
     check_kept(before, after)
@@ -83,7 +83,7 @@ def test_kill_of_everything_at_once_loses_and_doubles_nothing(in_production: Sta
     time.sleep(4)
     stack.kill(*SERVERS)
     seconds = stack.wait_until_healed()
-    stack.wait_until_settled()
+    stack.wait_until_idle()
     stack.figures["Killed all at once"] = (
         f"all healthy after {seconds:.0f} s, {_retried(stack, ingest, training)} tasks tried again"
     )

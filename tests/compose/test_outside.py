@@ -32,7 +32,7 @@ _SERVICES = {
 @pytest.fixture
 def outside(stack: Stack) -> Iterator[Stack]:
     """A platform whose three stores are other people's; the first one is down meanwhile."""
-    stack.wait_until_settled()
+    stack.wait_until_idle()
     stack.make("down")
     bridge = json.loads(stack.command("docker", "network", "inspect", "bridge"))[0]
     host = ipaddress.ip_network(bridge["IPAM"]["Config"][0]["Subnet"])[1]

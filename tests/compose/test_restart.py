@@ -11,14 +11,14 @@ from tools.containers.passwords import SECRETS, read_variables
 
 def test_everything_is_there_after_down_and_up(in_production: Stack) -> None:
     stack = in_production
-    stack.wait_until_settled()
+    stack.wait_until_idle()
     before = stack.account()
     batch = _batch(stack)
     stack.make("down")
     assert stack.containers() == {}
     stack.make("up")
     wait_for("a prediction", lambda: stack.predict().status_code == 200, 60)
-    stack.wait_until_settled()
+    stack.wait_until_idle()
     check_kept(before, stack.account())
     assert _batch(stack) >= batch
 
@@ -78,7 +78,7 @@ def test_new_secrets_replace_the_defaults_in_a_platform_that_has_data(
     in_production: Stack,
 ) -> None:
     stack = in_production
-    stack.wait_until_settled()
+    stack.wait_until_idle()
     before = stack.account()
     said = stack.make("secrets")
     settings = stack.folder / ".env"
@@ -107,7 +107,7 @@ def test_new_secrets_replace_the_defaults_in_a_platform_that_has_data(
         timeout=10,
     )
     assert by_name.status_code == 200
-    stack.wait_until_settled()
+    stack.wait_until_idle()
     check_kept(before, stack.account())
     assert "Nothing wrong" in stack.make("doctor")
 

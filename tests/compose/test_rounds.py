@@ -25,7 +25,7 @@ def test_two_announcements_during_a_training_lead_to_one_more_on_the_newest_data
     in_production: Stack,
 ) -> None:
     stack = in_production
-    stack.wait_until_settled()
+    stack.wait_until_idle()
     before = stack.account()
     # Long enough for what follows.
     candidates = [dict(candidate) for candidate in FOREST.candidates] * 4
@@ -35,7 +35,7 @@ def test_two_announcements_during_a_training_lead_to_one_more_on_the_newest_data
     _announce_more_data(stack)
     _announce_more_data(stack)
     assert stack.dag_runs()[first] == "running", "the training ended before the announcements"
-    stack.wait_until_settled(900)
+    stack.wait_until_idle(900)
 
     after = stack.account()
     runs = {run: state for run, state in after.dag_runs.items() if run not in before.dag_runs}

@@ -35,7 +35,7 @@ from covertype.rows.violations import VALUE, Violation
 from inference.model.kept import CARD_FILE
 from inference.model.store import ModelStore
 from inference.telemetry.prediction_files import RECORD, PredictionFiles
-from progress import Progress
+from positions import GroupPositions
 from tests.conftest import ROOT
 from tests.faults.apart import fails_with_memory, small_disk
 from tools.containers import secrets
@@ -239,10 +239,10 @@ def _read_backups(folder: Path) -> Parts:
 
 
 def _advance(folder: Path, number: int) -> None:
-    assert Progress(folder / "state.json", batch_seconds=0).batch(1) == number + 1
+    assert GroupPositions(folder / "state.json", batch_seconds=0).batch(1) == number + 1
 
 
-def _read_progress(folder: Path) -> Parts:
+def _read_positions(folder: Path) -> Parts:
     return {"batch": json.loads((folder / "state.json").read_text())["1"]["batch"]}
 
 
@@ -276,7 +276,7 @@ WRITERS = {
     "prediction log": Writer(_write_predictions, _read_predictions),
     "store of models": Writer(_write_model, _read_model),
     "backup of MLflow's database": Writer(_write_backup, _read_backups, (SystemExit,)),
-    "positions of the data API": Writer(_advance, _read_progress),
+    "positions of the data API": Writer(_advance, _read_positions),
     "secrets": Writer(_write_secrets, _read_secrets),
 }
 

@@ -31,7 +31,7 @@ def test_all_rows_of_the_dataset_fit_the_default_limits(stack: Stack) -> None:
         _copy_in(stack, f"group_1/batch_{number + 1}_20260101_{number:06}.csv", text)
     with Watch(stack) as watch:
         stack.start_dag("preprocess_covertype", announce_anyway=True)
-        stack.wait_until_settled(1800)
+        stack.wait_until_idle(1800)
     memory = watch.peaks["airflow-scheduler"]
     stack.figures["Peak memory of airflow-scheduler with all rows"] = f"{memory:.0f} MiB"
     runs = [

@@ -75,7 +75,7 @@ def test_the_platform_keeps_up_with_all_ten_batches(stack: Stack) -> None:
             _collect(stack)
         # The eleventh finds every group exhausted: what is left is trained on.
         stack.start_dag("descargar_datos_api")
-        stack.wait_until_settled(1800)
+        stack.wait_until_idle(1800)
     for service, mebibytes in sorted(watch.peaks.items(), key=lambda item: -item[1]):
         stack.figures[f"Peak memory of {service}"] = f"{mebibytes:.0f} MiB"
 
@@ -143,7 +143,7 @@ def test_a_kill_while_a_large_model_is_trained_and_sent_leaves_one_whole_round(
     wait_for("a model being sent", lambda: _is_sending(stack), 240, pause=0.2)
     stack.kill(service)
     stack.wait_until_healed()
-    stack.wait_until_settled(900)
+    stack.wait_until_idle(900)
     after = stack.account()
     check_kept(before, after)
     assert after.dag_runs[dag, run] == "success"

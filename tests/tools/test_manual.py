@@ -14,7 +14,9 @@ from tools.containers.passwords import read_variables
 
 MANUAL = read_variables(ROOT / ".env.example")
 COMPOSE = (ROOT / "docker-compose.yaml").read_text()
-TOLD = "".join((ROOT / name).read_text() for name in ("airflow/airflow.env", "mlflow/mlflow.env"))
+SHARED_ENV = "".join(
+    (ROOT / name).read_text() for name in ("airflow/airflow.env", "mlflow/mlflow.env")
+)
 
 INSIDE = {"DATA_API_URL"}
 """Whose default in the containers is another one; the manual says it in words."""
@@ -31,7 +33,7 @@ def test_every_setting_is_in_the_manual_with_its_default(settings: type[BaseSett
 
 
 def test_every_variable_of_the_containers_is_in_the_manual_with_its_default() -> None:
-    config = re.sub(r"^\s*#.*$", "", COMPOSE + TOLD, flags=re.MULTILINE)
+    config = re.sub(r"^\s*#.*$", "", COMPOSE + SHARED_ENV, flags=re.MULTILINE)
     for name, default in _variables(config):
         assert name in MANUAL
         if name not in INSIDE:

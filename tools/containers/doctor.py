@@ -1,4 +1,4 @@
-"""`make doctor`: what is wrong with the containers or would be, each with its remedy."""
+"""`make doctor`: finds what is wrong with the containers, or soon will be, with a remedy."""
 
 import errno
 import http.client
@@ -29,7 +29,7 @@ from tools.containers.passwords import (
     defaults_in_use,
     is_loopback,
     read_variables,
-    refusal,
+    reason_not_to_start,
 )
 
 _ENGINE = (20, 10)
@@ -44,7 +44,7 @@ _KEYS = (
     "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
 )
 
-# By the container's own name, as others come: PostgreSQL asks nobody for a password on loopback.
+# By the container's own name, as clients do: on loopback PostgreSQL asks for no password.
 _MYSQL = 'MYSQL_PWD="$TRIED" mysql -h "$HOSTNAME" -e "select 1" -u'
 _LOGINS = {
     "MYSQL_ROOT_PASSWORD": ("mysql", f"{_MYSQL} root"),
@@ -53,7 +53,7 @@ _LOGINS = {
         *("postgres", 'PGPASSWORD="$TRIED" psql -h "$HOSTNAME" -U airflow -c "select 1"'),
     ),
 }
-"""Where a password is kept from the first start on, and how to log in with it."""
+"""The database that keeps a password from its first start on, and how to log in with it."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Platform:
-    """The compose file with its variables filled in, and the containers that are there."""
+    """The compose file with its variables filled in, and the existing containers."""
 
     services: dict[str, Any]
     containers: Sequence[dict[str, Any]]
@@ -79,10 +79,10 @@ class Platform:
         return cls(compose_config()["services"], inspect_all(label()))
 
     @property
-    def asked(self) -> dict[str, str]:
-        """The settings that the first container looks at."""
-        asked: dict[str, str] = self.services["make-secrets-check"]["environment"]
-        return asked
+    def checked_settings(self) -> dict[str, str]:
+        """The settings that the container `make-secrets-check` checks."""
+        checked: dict[str, str] = self.services["make-secrets-check"]["environment"]
+        return checked
 
     @property
     def ports(self) -> Iterator[tuple[str, str, int]]:
@@ -93,7 +93,7 @@ class Platform:
 
 
 def versions(platform: Platform | None) -> Iterator[Finding]:
-    """Look at the versions of Docker's parts; the platform need not be readable."""
+    """Check the versions of Docker and Compose; the compose file need not be readable."""
     try:
         engine = docker("version", "--format", "{{.Server.Version}}").strip()
     except DockerFailed as error:
@@ -113,7 +113,7 @@ def versions(platform: Platform | None) -> Iterator[Finding]:
 
 
 def memory(platform: Platform) -> Iterator[Finding]:
-    """Look for the memory that training beside all services needs."""
+    """Check that there is enough memory for training beside all services."""
     total = int(docker("info", "--format", "{{.MemTotal}}")) / 2**30
     if total < _MEMORY_GB:
         yield Finding(
@@ -123,7 +123,7 @@ def memory(platform: Platform) -> Iterator[Finding]:
 
 
 def disk(platform: Platform) -> Iterator[Finding]:
-    """Look for room for images, datasets and models."""
+    """Check the disk space for images, datasets and models."""
     folder = docker("info", "--format", "{{.DockerRootDir}}").strip()
     if not os.access(folder, os.X_OK):
         return
@@ -136,7 +136,7 @@ def disk(platform: Platform) -> Iterator[Finding]:
 
 
 def ports(platform: Platform) -> Iterator[Finding]:
-    """Look for ports that something else listens on."""
+    """Find ports that something else listens on."""
     own = {
         int(binding["HostPort"])
         for container in platform.containers
@@ -158,27 +158,27 @@ def _is_taken(address: str, port: int) -> bool:
         try:
             probe.bind((address, port))
         except OSError as error:
-            # Docker may do what we may not: bind a low port, or an address of another interface.
+            # Docker may bind what this user may not: a low port, an address of another interface.
             return error.errno == errno.EADDRINUSE
     return False
 
 
 def passwords(platform: Platform) -> Iterator[Finding]:
-    """Look for public default passwords on an address that others reach."""
-    reason = refusal(platform.asked, MANUAL)
+    """Find public default passwords on an address that other machines reach."""
+    reason = reason_not_to_start(platform.checked_settings, MANUAL)
     if reason:
         yield Finding(reason, "make secrets")
 
 
 def kept_passwords(platform: Platform) -> Iterator[Finding]:
-    """Look for databases that still take a public default which the settings have replaced."""
+    """Find databases that still accept a public default which the settings replace."""
     known = read_variables(MANUAL)
     running = {
         service_of(container): container["Id"]
         for container in platform.containers
         if container["State"]["Status"] == "running"
     }
-    expected = defaults_in_use(platform.asked, MANUAL)
+    expected = defaults_in_use(platform.checked_settings, MANUAL)
     for name, (store, login) in _LOGINS.items():
         if (
             name not in expected
@@ -186,8 +186,8 @@ def kept_passwords(platform: Platform) -> Iterator[Finding]:
             and _logs_in(running[store], login, known[name])
         ):
             yield Finding(
-                f"{name} is set, but {store} still takes the public default: it keeps the password "
-                f"that it was made with",
+                f"{name} is set, but {store} still takes the public default: a database keeps "
+                f"the password that it was created with",
                 f"make secrets ROTATE={name} gives it a new one, in .env and in {store}",
             )
 
@@ -202,32 +202,34 @@ def _logs_in(container: str, login: str, password: str) -> bool:
 
 
 def settings(_: Platform) -> Iterator[Finding]:
-    """Look for settings that others of this machine can read."""
+    """Find settings that other users of this machine can read."""
     if SETTINGS.exists() and stat.S_IMODE(SETTINGS.stat().st_mode) & 0o077:
-        yield Finding("Others on this machine can read the passwords in .env", "chmod 600 .env")
+        yield Finding(
+            "Other users of this machine can read the passwords in .env", "chmod 600 .env"
+        )
 
 
 def keys(platform: Platform) -> Iterator[Finding]:
-    """Look for Airflow containers that don't agree on a key, so that tokens are refused."""
+    """Find Airflow containers with different keys, which reject each other's tokens."""
     running = [c for c in platform.containers if service_of(c).startswith("airflow-")]
     for key in _KEYS:
         values = {service_of(c): environment_of(c).get(key) for c in running}
         if len(set(values.values())) > 1:
             yield Finding(
                 f"{key} differs between {', '.join(sorted(values))}",
-                "make up makes them anew from the same settings",
+                "make up recreates them from the same settings",
             )
 
 
 def hosts(platform: Platform) -> Iterator[Finding]:
-    """Look for names by which people come, but which MLflow answers with 403."""
+    """Find host names that people use, but that MLflow answers with 403."""
     environment = platform.services["mlflow"]["environment"]
     allowed = environment["MLFLOW_SERVER_ALLOWED_HOSTS"].split(",")
-    address = platform.asked["MLFLOW_ADDRESS"]
+    address = platform.checked_settings["MLFLOW_ADDRESS"]
     if not is_loopback(address) and all(_is_local(host) for host in allowed):
         yield Finding(
-            f"MLflow is published on {address}, but refuses every name but localhost",
-            "say in .env by which name or address people reach it: PUBLIC_HOST=…",
+            f"MLflow is published on {address}, but accepts only the host name localhost",
+            "set the host name or address that people use in .env: PUBLIC_HOST=…",
         )
     for service, at, port in platform.ports:
         running = any(service_of(c) == service for c in platform.containers)
@@ -236,8 +238,8 @@ def hosts(platform: Platform) -> Iterator[Finding]:
                 status = _status(LOOPBACK if not is_loopback(at) else at, port, f"{host}:{port}")
                 if status == http.client.FORBIDDEN:
                     yield Finding(
-                        f"MLflow refuses requests to {host}:{port}",
-                        "make up, so that it takes PUBLIC_HOST over from .env",
+                        f"MLflow answers requests to {host}:{port} with 403",
+                        "make up applies PUBLIC_HOST from .env",
                     )
 
 
@@ -257,7 +259,7 @@ def _status(address: str, port: int, host: str) -> int | None:
 
 
 def health(platform: Platform) -> Iterator[Finding]:
-    """Look for servers that are down or don't answer, and for what would bring them back."""
+    """Find servers that are down or unhealthy, and a missing keeper."""
     for container in platform.containers:
         service, state = service_of(container), container["State"]
         server = container["HostConfig"]["RestartPolicy"]["Name"] == "unless-stopped"
@@ -271,7 +273,7 @@ def health(platform: Platform) -> Iterator[Finding]:
                 f"{service} runs but is not healthy", f"docker compose logs {service} says why"
             )
     if platform.containers and not keeper.is_watching():
-        yield Finding("Nothing brings back what is killed or hangs", "make up leaves a keeper")
+        yield Finding("No keeper restarts containers that are killed or hang", "make up starts one")
 
 
 CHECKS: Sequence[Callable[[Platform], Iterator[Finding]]] = (

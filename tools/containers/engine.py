@@ -16,18 +16,18 @@ SERVICE_LABEL = "com.docker.compose.service"
 
 
 class DockerFailed(Exception):
-    """A docker command failed; the message is what it said."""
+    """A docker command failed; the message is its standard error."""
 
 
 def docker(
     *arguments: str, text: str | None = None, environment: Mapping[str, str] | None = None
 ) -> str:
-    """Run a docker command in the project's folder and return what it printed.
+    """Run a docker command in the project's folder and return its output.
 
     Parameters
     ----------
     text : str, optional
-        What the command reads. Secrets go this way or by `environment`, never as an argument.
+        The command's standard input. Pass secrets here or by `environment`, never as arguments.
 
     Raises
     ------
@@ -58,17 +58,17 @@ def compose_config() -> dict[str, Any]:
 
 
 def project() -> str:
-    """Return the name of this platform; another COMPOSE_PROJECT_NAME is another platform."""
+    """Return the name of this platform. COMPOSE_PROJECT_NAME overrides it."""
     return str(compose_config()["name"])
 
 
 def label() -> str:
-    """Return the label that marks what belongs to this platform."""
+    """Return the label of this platform's containers and volumes."""
     return f"{_PROJECT_LABEL}={project()}"
 
 
 def inspect_all(project_label: str) -> list[dict[str, Any]]:
-    """Return what Docker knows of the platform's containers, running or not."""
+    """Return `docker inspect` of the platform's containers, running or not."""
     names = docker("ps", "--all", "--quiet", "--filter", f"label={project_label}").split()
     containers: list[dict[str, Any]] = json.loads(docker("inspect", *names)) if names else []
     return containers

@@ -1,9 +1,10 @@
-"""Starts again what was killed, and what hangs.
+"""The keeper restarts containers that were killed or hang.
 
-Docker's restart policy brings back a server that ends by itself. But it takes `docker kill` for the
-wish of a person, and it leaves a server alone that runs and no longer answers. `make up` leaves
-this watching; it obeys `docker stop`, and ends when the platform is taken down. A server that has
-too much to do misses its health checks too, and a restart would only add to that: it is given time.
+Docker's restart policy restarts a server that ends by itself. Docker treats `docker kill` as
+intentional, however, and does not restart a container that is running but unhealthy. `make up`
+starts the keeper in the background. It respects `docker stop`, and ends when the platform is taken
+down. An overloaded server misses its health checks too; a restart would only add to the load, so
+the keeper gives it more time.
 """
 
 import argparse
@@ -36,23 +37,23 @@ log = logging.getLogger("keeper")
 
 
 _KILLED = 137
-_SETTLING_SECONDS = 3.0
+_GRACE_SECONDS = 3.0
 _RECONNECT_SECONDS = 2.0
 
-_CALM_SECONDS = 3600.0
-_LONGEST_PAUSE_SECONDS = 600.0
-_MOST_STARTS = 10
-"""How often one container is brought back in an hour, at growing pauses."""
+_RESTART_WINDOW_SECONDS = 3600.0
+_MAX_BACKOFF_SECONDS = 600.0
+_MAX_RESTARTS = 10
+"""How often one container is restarted within an hour, with exponential backoff."""
 
 _HANGING_SECONDS = 120.0
 _BUSY_SECONDS = 900.0
-_LOOK_SECONDS = 30.0
+_RECHECK_SECONDS = 30.0
 _BUSY_PERCENT = 10.0
-"""What an unhealthy server takes of a core if it works; one that hangs takes next to nothing."""
+"""An unhealthy server that uses more of a core than this is busy; one that hangs uses none."""
 
 
 class Keeper:
-    """Watches the events of one platform's containers."""
+    """Watches the container events of one platform."""
 
     def __init__(self, project_label: str) -> None:
         self._label = project_label
@@ -65,9 +66,9 @@ class Keeper:
         while True:
             events = self._events()
             try:
-                # After the stream has begun, so that nothing falls between the two.
+                # The event stream is open already, so that no event is missed in between.
                 if not self._check_all():
-                    log.info("The platform is down: nothing to keep")
+                    log.info("The platform is down: nothing to watch")
                     return
                 for line in events.stdout or ():
                     self._handle(json.loads(line))
@@ -88,7 +89,7 @@ class Keeper:
         return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
     def _check_all(self) -> bool:
-        """Bring back what is down already; return whether there is anything to keep."""
+        """Restart what is down already; return whether there are any containers."""
         containers = inspect_all(self._label)
         for container in containers:
             state = container["State"]
@@ -97,7 +98,7 @@ class Keeper:
                     container["Id"], service_of(container), "start", "is down, killed"
                 )
             elif state.get("Health", {}).get("Status") == "unhealthy":
-                self._suspect(container["Id"], service_of(container))
+                self._watch_unhealthy(container["Id"], service_of(container))
         return bool(containers)
 
     def _handle(self, event: Mapping[str, Any]) -> None:
@@ -107,34 +108,34 @@ class Keeper:
             case "stop":
                 self._stopped[container] = time.monotonic()
             case "die":
-                _later(_SETTLING_SECONDS, self._restart_if_killed, container, service)
+                _later(_GRACE_SECONDS, self._restart_if_killed, container, service)
             case "health_status: unhealthy":
-                self._suspect(container, service)
+                self._watch_unhealthy(container, service)
 
     def _restart_if_killed(self, container: str, service: str) -> None:
-        """Bring back a container that died and was not stopped by anyone."""
+        """Restart a container that was killed, unless `docker stop` did it."""
         with contextlib.suppress(DockerFailed):
             state, code = docker(
                 *("inspect", "--format", "{{.State.Status}} {{.State.ExitCode}}", container)
             ).split()
-            stopped = time.monotonic() - self._stopped.get(container, -1e9) < 2 * _SETTLING_SECONDS
+            stopped = time.monotonic() - self._stopped.get(container, -1e9) < 2 * _GRACE_SECONDS
             if state == "exited" and int(code) == _KILLED and not stopped:
                 self._restart_later(container, service, "start", "was killed")
 
-    def _suspect(self, container: str, service: str) -> None:
-        """Take note of a container that is not healthy, and see later if it still is not."""
+    def _watch_unhealthy(self, container: str, service: str) -> None:
+        """Check an unhealthy container again after `_HANGING_SECONDS`."""
         if container not in self._unhealthy_since:
             self._unhealthy_since[container] = time.monotonic()
-            log.warning("%s runs but is not healthy: it is watched", service)
-            _later(_HANGING_SECONDS, self._judge, container, service)
+            log.warning("%s is running but unhealthy: checking it again later", service)
+            _later(_HANGING_SECONDS, self._restart_if_hung, container, service)
 
-    def _judge(self, container: str, service: str) -> None:
-        """Restart a container that hangs; leave one that is busy some more time."""
+    def _restart_if_hung(self, container: str, service: str) -> None:
+        """Restart a container that hangs; check a busy one again later."""
         with contextlib.suppress(DockerFailed, ValueError):
             if _is_unhealthy(container):
                 seconds = time.monotonic() - self._unhealthy_since[container]
                 if seconds < _BUSY_SECONDS and _is_busy(container):
-                    _later(_LOOK_SECONDS, self._judge, container, service)
+                    _later(_RECHECK_SECONDS, self._restart_if_hung, container, service)
                     return
                 reason = f"has not been healthy for {seconds:.0f} s"
                 self._restart_later(container, service, "restart", reason)
@@ -142,18 +143,20 @@ class Keeper:
 
     def _restart_later(self, container: str, service: str, action: str, reason: str) -> None:
         now = time.monotonic()
-        recent = [at for at in self._starts.get(container, []) if now - at < _CALM_SECONDS]
-        if len(recent) >= _MOST_STARTS:
+        recent = [
+            at for at in self._starts.get(container, []) if now - at < _RESTART_WINDOW_SECONDS
+        ]
+        if len(recent) >= _MAX_RESTARTS:
             log.error(
-                "%s %s, and was brought back %d times within an hour: it is left as it is. "
-                "`make doctor` tells more; `make up` begins anew",
+                "%s %s, and was restarted %d times within an hour: giving up. "
+                "`make doctor` shows more; `make up` starts it again",
                 *(service, reason, len(recent)),
             )
             return
         self._starts[container] = [*recent, now]
-        pause = min(2.0 ** len(recent) - 1, _LONGEST_PAUSE_SECONDS)
-        log.warning("%s %s: %s in %.0f s", service, reason, action, pause)
-        _later(pause, self._act, container, service, action)
+        backoff = min(2.0 ** len(recent) - 1, _MAX_BACKOFF_SECONDS)
+        log.warning("%s %s: %s in %.0f s", service, reason, action, backoff)
+        _later(backoff, self._act, container, service, action)
 
     def _act(self, container: str, service: str, action: str) -> None:
         try:
@@ -162,7 +165,7 @@ class Keeper:
                 return
             docker(action, container)
         except DockerFailed as error:
-            log.error("%s could not be brought back: %s", service, error)
+            log.error("%s could not be restarted: %s", service, error)
         else:
             log.info("%s is running again", service)
 
@@ -184,7 +187,7 @@ def _later(seconds: float, action: Callable[..., None], *arguments: str) -> None
 
 
 def log_file() -> Path:
-    """Return where the keeper says what it brought back, when and why."""
+    """Return the keeper's log: what it restarted, when and why."""
     return ROOT / ".local" / f"keeper.{project()}.log"
 
 
@@ -193,7 +196,7 @@ def _pid_file() -> Path:
 
 
 def start() -> None:
-    """Leave a keeper watching in the background, in place of a former one."""
+    """Start a keeper in the background; it replaces one that is running."""
     stop()
     log_file().parent.mkdir(exist_ok=True)
     with log_file().open("a") as file:
@@ -209,7 +212,7 @@ def start() -> None:
 
 
 def stop() -> None:
-    """End the keeper that `start` left, if it is there."""
+    """End the keeper that `start` left, if it is running."""
     file = _pid_file()
     if not file.exists():
         return
@@ -221,7 +224,7 @@ def stop() -> None:
 
 
 def is_watching() -> bool:
-    """Tell if a keeper that `start` left is there."""
+    """Return whether a keeper that `start` left is running."""
     file = _pid_file()
     return file.exists() and _is_keeper(int(file.read_text()))
 
@@ -230,7 +233,7 @@ def _is_keeper(pid: int) -> bool:
     command = subprocess.run(
         ["ps", "-ww", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False
     )
-    # One that an earlier version left is `tools.keeper`.
+    # An earlier version of the platform started it as `tools.keeper`.
     return re.search(r"\btools\.(containers\.)?keeper\b", command.stdout) is not None
 
 

@@ -1,7 +1,7 @@
 """The passwords and keys of the platform, and whether their public defaults may be in use.
 
-As a program, it is the first container of the platform: it ends with 1 if others could reach a
-platform of default passwords. Nothing but the standard library is at hand there.
+As a program, it runs in the first container of the platform: it exits with 1 if other machines
+could reach a platform with default passwords. Only the standard library is available there.
 """
 
 import base64
@@ -18,7 +18,7 @@ LOOPBACK = "127.0.0.1"
 ADDRESSES = (
     *("AIRFLOW_ADDRESS", "DATA_API_ADDRESS", "INFERENCE_ADDRESS", "MLFLOW_ADDRESS", "UI_ADDRESS"),
 )
-"""Where the services for people are published. The stores are on loopback always."""
+"""Where the services for people are published. The databases and MinIO are always on loopback."""
 
 
 def _password() -> str:
@@ -43,12 +43,11 @@ SECRETS: Mapping[str, Callable[[], str]] = {
     "MYSQL_ROOT_PASSWORD": _password,
     "POSTGRES_PASSWORD": _password,
 }
-"""What makes a new one of each. None needs quoting in an address, in SQL or in `.env`."""
+"""Generates a new value for each. None needs quoting in a URL, in SQL or in `.env`."""
 
 
 def read_variables(file: Path) -> dict[str, str]:
-    """Return the variables that an `.env` file, or the manual of it, gives; the manual's defaults
-    are behind `# `."""
+    """Return the variables of an `.env` file, or of its manual, where defaults follow `# `."""
     lines = file.read_text().splitlines() if file.exists() else []
     commented = file.name.endswith(".example")
     pattern = re.compile(r"# ([A-Z][A-Z0-9_]*)=(.*)" if commented else r"([A-Z][A-Z0-9_]*)=(.*)")
@@ -57,21 +56,21 @@ def read_variables(file: Path) -> dict[str, str]:
 
 
 def defaults_in_use(environment: Mapping[str, str], manual: Path) -> list[str]:
-    """Return the names of the secrets that are missing, empty or as the manual has them."""
+    """Return the names of the secrets that are missing, empty, or equal to the public default."""
     known = read_variables(manual)
     return [name for name in SECRETS if environment.get(name, "") in ("", known[name])]
 
 
 def is_loopback(address: str) -> bool:
-    """Tell if only this machine can reach an address."""
+    """Return whether only this machine can reach an address."""
     try:
         return ipaddress.ip_address(address.strip("[]")).is_loopback
     except ValueError:
         return address == "localhost"
 
 
-def refusal(environment: Mapping[str, str], manual: Path) -> str | None:
-    """Return why nothing may start with these settings, and the remedy; None if all may."""
+def reason_not_to_start(environment: Mapping[str, str], manual: Path) -> str | None:
+    """Return why the platform must not start with these settings, and the remedy; else None."""
     addresses = {environment.get(name) or LOOPBACK for name in ADDRESSES}
     public = sorted(address for address in addresses if not is_loopback(address))
     defaults = defaults_in_use(environment, manual)
@@ -85,4 +84,4 @@ def refusal(environment: Mapping[str, str], manual: Path) -> str | None:
 
 
 if __name__ == "__main__":
-    sys.exit(refusal(os.environ, Path(sys.argv[1])))
+    sys.exit(reason_not_to_start(os.environ, Path(sys.argv[1])))

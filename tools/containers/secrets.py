@@ -1,4 +1,4 @@
-"""`make secrets`: new passwords and keys, in place of every public default or of those in use."""
+"""`make secrets`: replaces public default passwords and keys, or rotates those in use."""
 
 import argparse
 import json
@@ -14,9 +14,9 @@ from tools.containers.engine import MANUAL, SETTINGS, DockerFailed, compose_conf
 from tools.containers.passwords import ADDRESSES, LOOPBACK, SECRETS, defaults_in_use, read_variables
 
 _PENDING = SETTINGS.with_name(".env.new")
-"""What is on its way into the databases; an interrupted try leaves it to the next."""
+"""Secrets that the databases are being given; after an interruption the next run continues."""
 
-# Databases keep what they were made with; the other secrets are read at every start.
+# Databases keep the password they were created with; other secrets are read at every start.
 _KEPT_BY_POSTGRES = {"POSTGRES_PASSWORD", "AIRFLOW_FERNET_KEY"}
 _KEPT_BY_MYSQL = {"MYSQL_PASSWORD", "MYSQL_ROOT_PASSWORD"}
 
@@ -26,7 +26,7 @@ _DENIED = "Access denied"
 
 
 def main(rotated: Iterable[str] = ()) -> int:
-    """Replace every default, and the `rotated` ones, in `.env` and in the databases there are."""
+    """Replace every default, and the `rotated` secrets, in `.env` and in existing databases."""
     current = read_variables(SETTINGS)
     pending = read_variables(_PENDING)
     wanted = {*defaults_in_use(os.environ | current, MANUAL), *rotated, *pending}
@@ -44,12 +44,12 @@ def main(rotated: Iterable[str] = ()) -> int:
     new = {name: pending.get(name) or SECRETS[name]() for name in replaced}
     try:
         _write(_PENDING, _lines(new))
-        _tell_databases(read_variables(MANUAL) | os.environ | current, new)
+        _change_in_databases(read_variables(MANUAL) | os.environ | current, new)
         _write(SETTINGS, [*_lines_of_others(new), *_lines(new)])
     except (DockerFailed, OSError) as error:
         print(
             f"The new passwords are not in place:\n{error}\n"
-            f".env is as it was. Put it right, then run `make secrets` again: it goes on.",
+            f".env is unchanged. Fix the cause, then run `make secrets` again: it continues.",
             file=sys.stderr,
         )
         return 1
@@ -69,12 +69,12 @@ def _lines_of_others(new: Mapping[str, str]) -> list[str]:
 
 
 def _write(file: Path, lines: Sequence[str]) -> None:
-    """Write a file that its owner alone can read, whole or not at all."""
+    """Write a file atomically, readable by its owner only."""
     with replacing(file, mode=0o600) as part:
         part.write_text("\n".join(lines) + "\n")
 
 
-def _tell_databases(old: Mapping[str, str], new: Mapping[str, str]) -> None:
+def _change_in_databases(old: Mapping[str, str], new: Mapping[str, str]) -> None:
     services = compose_config()["services"]
     volumes = _existing_volumes()
     changed = {
@@ -85,9 +85,9 @@ def _tell_databases(old: Mapping[str, str], new: Mapping[str, str]) -> None:
     if not started:
         return
     print(f"Giving {' and '.join(started)} the new passwords…", flush=True)
-    # To the old passwords of the health checks the databases look dead until `make up`.
+    # Health checks use the old passwords, so the databases look unhealthy until `make up`.
     keeper.stop()
-    # PostgreSQL last: until its password is changed, all of this can be tried again.
+    # PostgreSQL last: until its password is changed, everything can be retried.
     if "mysql" in started:
         _change_mysql(old, new)
     if "postgres" in started:
@@ -110,9 +110,9 @@ def _change_postgres(old: Mapping[str, str], new: Mapping[str, str]) -> None:
     psql = ("compose", "exec", "-T", "postgres", "psql", "-q", "-U", "airflow", "-d", "airflow")
     made = docker(*psql, "-At", text="SELECT to_regclass('connection') IS NOT NULL").strip() == "t"
     if made and (key := new.get("AIRFLOW_FERNET_KEY")):
-        # Airflow comes with the former password, whatever an interrupted try has left.
+        # Airflow logs in with the former password, whatever an interrupted run has left.
         docker(*psql, text=f"ALTER ROLE airflow PASSWORD '{old['POSTGRES_PASSWORD']}'")
-        # What is encrypted with the old key is encrypted anew: the first key of the list writes.
+        # Airflow encrypts with the first key of the list, and decrypts with any of them.
         keys = f"{key},{old['AIRFLOW_FERNET_KEY']}"
         docker(
             *("compose", "run", "--rm", "-T", "--no-deps", "-e", "AIRFLOW__CORE__FERNET_KEY"),
@@ -124,7 +124,7 @@ def _change_postgres(old: Mapping[str, str], new: Mapping[str, str]) -> None:
 
 
 def _change_mysql(old: Mapping[str, str], new: Mapping[str, str]) -> None:
-    # Its health check would not pass with the new password of an interrupted try.
+    # Without --wait: the health check fails with the new password of an interrupted run.
     docker("compose", "up", "--detach", "mysql", environment=_HERE_ALONE)
     statements = []
     if password := new.get("MYSQL_PASSWORD"):
@@ -134,14 +134,14 @@ def _change_mysql(old: Mapping[str, str], new: Mapping[str, str]) -> None:
             f"ALTER USER IF EXISTS 'root'@'{host}' IDENTIFIED BY '{password}';"
             for host in ("%", "localhost")
         ]
-    # An interrupted try may have changed root's already; or .env was, and the database never.
+    # An interrupted run may have changed root's password already, or only .env.
     root = "MYSQL_ROOT_PASSWORD"
     known = [old[root], new.get(root, ""), read_variables(MANUAL)[root]]
     _as_mysql_root("\n".join(statements), known)
 
 
 def _as_mysql_root(statements: str, passwords: Iterable[str]) -> None:
-    """Run statements by the first of the passwords that is right, once the server is up."""
+    """Run statements with the first password that works, once the server is up."""
     mysql = ("compose", "exec", "-T", "-e", "MYSQL_PWD", "mysql", "mysql", "-h127.0.0.1", "-uroot")
     deadline = time.monotonic() + _START_SECONDS
     while True:
@@ -158,18 +158,18 @@ def _as_mysql_root(statements: str, passwords: Iterable[str]) -> None:
         time.sleep(1)
 
 
-def _asked() -> Iterable[str]:
+def _names_to_rotate() -> Iterable[str]:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--rotate",
         nargs="*",
         choices=list(SECRETS),
         metavar="NAME",
-        help="replace these too, though they are no defaults; without a name all of them",
+        help="replace these too, although they are not defaults; without a name, all of them",
     )
     rotated: list[str] | None = parser.parse_args().rotate
     return SECRETS if rotated == [] else rotated or ()
 
 
 if __name__ == "__main__":
-    sys.exit(main(_asked()))
+    sys.exit(main(_names_to_rotate()))

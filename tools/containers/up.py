@@ -11,9 +11,9 @@ from tools.containers.passwords import is_loopback
 
 
 def main() -> int:
-    """Start or end the platform; return 0 if it is up and healthy, or down."""
+    """Start or stop the platform; return 0 if it is healthy, or stopped."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--down", action="store_true", help="end it and keep its data")
+    parser.add_argument("--down", action="store_true", help="stop it and keep its data")
     parser.add_argument("--volumes", action="store_true", help="with --down: remove its data too")
     parser.add_argument("--yes", action="store_true", help="with --volumes: do not ask")
     arguments = parser.parse_args()
@@ -21,7 +21,7 @@ def main() -> int:
         if not arguments.down:
             return up()
         if arguments.volumes and not arguments.yes and not _is_sure():
-            print("Nothing was removed, and nothing ended.", file=sys.stderr)
+            print("Nothing was removed, and nothing was stopped.", file=sys.stderr)
             return 1
         return down(volumes=arguments.volumes)
     except DockerFailed as error:
@@ -30,42 +30,42 @@ def main() -> int:
 
 
 def up() -> int:
-    """Build what changed, start what is not running, wait until all is healthy."""
+    """Build what changed, start what is not running, wait until everything is healthy."""
     findings = list(doctor.versions(None))
     if not findings:
         platform = doctor.Platform.read()
         findings = [*doctor.passwords(platform), *doctor.ports(platform)]
     if findings:
-        _tell(findings)
+        _print_findings(findings)
         return 1
     keeper.stop()
     started = _compose("up", "--detach", "--build", "--wait", "--remove-orphans")
-    # A database tells only while it runs which password it takes.
+    # Only a running database shows which password it accepts.
     findings = list(doctor.kept_passwords(doctor.Platform.read()))
     if started:
         _compose("ps", "--all")
-        print("Not all came up: `make doctor` and `make logs` tell more.", file=sys.stderr)
-        _tell(findings)
+        print("Not everything started: `make doctor` and `make logs` show more.", file=sys.stderr)
+        _print_findings(findings)
         return started
     keeper.start()
     _show(platform)
-    _tell(findings)
+    _print_findings(findings)
     return 1 if findings else 0
 
 
-def _tell(findings: Sequence[doctor.Finding]) -> None:
+def _print_findings(findings: Sequence[doctor.Finding]) -> None:
     for finding in findings:
         print(finding, file=sys.stderr)
 
 
 def down(*, volumes: bool) -> int:
-    """End every container; the data stays unless `volumes`."""
+    """Stop and remove every container; keep the data unless `volumes`."""
     keeper.stop()
     return _compose("down", "--remove-orphans", *(["--volumes"] if volumes else []))
 
 
 def _is_sure() -> bool:
-    """Ask a person; a script says YES=1."""
+    """Ask a person; scripts pass YES=1 instead."""
     name = project()
     print(f"This removes all data of {name}: collected rows, models, MLflow's and Airflow's runs.")
     try:
@@ -90,7 +90,7 @@ def _show(platform: doctor.Platform) -> None:
   Airflow     {at["airflow-webserver"]}   login admin, password AIRFLOW_ADMIN_PASSWORD
   MLflow      {at["mlflow"]}
   Data API    {at["data-api"]}/docs
-  Kept going  by {keeper.log_file().relative_to(ROOT)}
+  Keeper log  {keeper.log_file().relative_to(ROOT)}
 
 The first model is in Production some minutes after a first start; until then /predict says so.""",
     )

@@ -8,6 +8,7 @@ import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tools.local.narrator import Ended, FirstPrediction, NoProgress, NotUp, StartNarrator
 from tools.local.processes import (
     AIRFLOW_PASSWORD,
     AIRFLOW_USER,
@@ -15,7 +16,6 @@ from tools.local.processes import (
     CannotStart,
     Processes,
 )
-from tools.local.progress import Ended, NoProgress, NotUp, Prediction, Progress
 
 _LAST_WORDS_SECONDS = 5.0
 
@@ -32,7 +32,7 @@ def main() -> int:
     processes = Processes(state)
     try:
         if arguments.smoke:
-            # First, so that nothing is taken from a platform that is running.
+            # Before the state is removed: a running platform may be using it.
             processes.check_ports()
             shutil.rmtree(state, ignore_errors=True)
         return _Run(processes, smoke=arguments.smoke).run()
@@ -50,7 +50,7 @@ class _Run:
         self._predicted = False
 
     def run(self) -> int:
-        # A client of a server that is gone may try again for minutes: nobody waits for that.
+        # A client may retry for minutes when its server is gone: do not wait for it.
         narrator = threading.Thread(target=self._narrate, daemon=True)
         self._processes.on_start(narrator.start)
         self._processes.run()
@@ -69,14 +69,14 @@ class _Run:
     def _narrate(self) -> None:
         started = datetime.now(UTC)
         try:
-            progress = Progress(self._processes, self._ended.is_set)
+            progress = StartNarrator(self._processes, self._ended.is_set)
             prediction = progress.follow()
             if self._smoke and prediction.run.info.start_time < started.timestamp() * 1000:
                 raise NoProgress("The answer came from a model that this run did not train")
             self._predicted = True
             self._show(prediction)
             if self._smoke:
-                print("Letting the searches finish, so that no run is left half done.", flush=True)
+                print("Waiting for the searches, so that no run is left unfinished.", flush=True)
                 progress.follow_searches()
         except Ended:
             return
@@ -90,7 +90,7 @@ class _Run:
         if self._smoke or self._failure is not None:
             self._processes.end()
 
-    def _show(self, prediction: Prediction) -> None:
+    def _show(self, prediction: FirstPrediction) -> None:
         address = self._processes.address
         answer = prediction.answer
         label = answer["label"]

@@ -64,7 +64,7 @@ def test_port_of_our_own_container_is_no_finding(taken_port: int) -> None:
 def test_default_password_on_a_public_address_is_found() -> None:
     platform = _platform(address="0.0.0.0")
     assert list(doctor.passwords(platform)) == []
-    platform.asked["MYSQL_PASSWORD"] = "mlflow_password"
+    platform.checked_settings["MYSQL_PASSWORD"] = "mlflow_password"
     (finding,) = doctor.passwords(platform)
     assert "MYSQL_PASSWORD" in finding.problem
     assert finding.remedy == "make secrets"
@@ -101,7 +101,7 @@ def test_default_that_the_settings_name_too_is_no_finding_on_this_machine_alone(
 ) -> None:
     taken_passwords.add("airflow")
     platform = Platform(_platform().services, [_container("postgres", {})])
-    platform.asked["POSTGRES_PASSWORD"] = "airflow"
+    platform.checked_settings["POSTGRES_PASSWORD"] = "airflow"
     assert list(doctor.kept_passwords(platform)) == []
 
 

@@ -100,7 +100,7 @@ def test_pauses_grow_and_after_ten_starts_in_an_hour_a_person_is_needed(
         watching._handle(UNHEALTHY)
     machine.run_until(4000)
     assert len(machine.restarts) == 10
-    assert "was brought back 10 times within an hour: it is left as it is" in caplog.text
+    assert "was restarted 10 times within an hour: giving up" in caplog.text
 
 
 @pytest.mark.parametrize("module", ["tools.containers.keeper", "tools.keeper"])

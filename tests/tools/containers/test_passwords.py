@@ -11,7 +11,7 @@ from tools.containers.passwords import (
     defaults_in_use,
     is_loopback,
     read_variables,
-    refusal,
+    reason_not_to_start,
 )
 
 MANUAL = ROOT / ".env.example"
@@ -38,7 +38,7 @@ def test_strong_secrets_are_long_and_need_no_quoting(strong: dict[str, str]) -> 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.1.2.3", "::1", "[::1]", "localhost", ""])
 def test_defaults_are_allowed_on_this_machine_alone(address: str) -> None:
-    assert refusal(dict.fromkeys(ADDRESSES, address), MANUAL) is None
+    assert reason_not_to_start(dict.fromkeys(ADDRESSES, address), MANUAL) is None
 
 
 @pytest.mark.parametrize("service", ADDRESSES)
@@ -47,10 +47,10 @@ def test_public_address_is_refused_with_one_default_left(
     address: str, service: str, strong: dict[str, str]
 ) -> None:
     public = {service: address}
-    assert refusal(public | strong, MANUAL) is None
+    assert reason_not_to_start(public | strong, MANUAL) is None
     for name in SECRETS:
         for weak in ("", read_variables(MANUAL)[name]):
-            reason = refusal(public | strong | {name: weak}, MANUAL)
+            reason = reason_not_to_start(public | strong | {name: weak}, MANUAL)
             assert reason is not None
             assert f"public defaults: {name}." in reason
             assert "make secrets" in reason

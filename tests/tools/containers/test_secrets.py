@@ -16,7 +16,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(secrets, "SETTINGS", tmp_path / ".env")
     monkeypatch.setattr(secrets, "_PENDING", tmp_path / ".env.new")
-    monkeypatch.setattr(secrets, "_tell_databases", lambda old, new: None)
+    monkeypatch.setattr(secrets, "_change_in_databases", lambda old, new: None)
     return tmp_path / ".env"
 
 
@@ -60,7 +60,7 @@ def test_settings_stay_and_the_next_try_goes_on_if_a_database_refuses(
         if len(tried) == 1:
             raise DockerFailed("mysql is down")
 
-    monkeypatch.setattr(secrets, "_tell_databases", refuse)
+    monkeypatch.setattr(secrets, "_change_in_databases", refuse)
     assert secrets.main() == 1
     assert "mysql is down" in capsys.readouterr().err
     assert not settings.exists()
@@ -89,7 +89,7 @@ def test_an_interrupted_rotation_is_finished_by_the_next_try(
         if len(told) == 1:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(secrets, "_tell_databases", tell)
+    monkeypatch.setattr(secrets, "_change_in_databases", tell)
     with pytest.raises(KeyboardInterrupt):
         secrets.main(["MYSQL_PASSWORD", "POSTGRES_PASSWORD"])
     assert settings.read_text() == before

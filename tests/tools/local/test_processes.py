@@ -41,10 +41,10 @@ from pathlib import Path
 from tools.local import processes, run
 processes.ROOT = Path({str(state)!r})
 {more}
-class Progress:
+class StartNarrator:
     def __init__(self, processes, ended): pass
     def follow(self): raise run.Ended
-run.Progress = Progress
+run.StartNarrator = StartNarrator
 sys.argv = ["run", "--state", {str(state / "state")!r}]
 sys.exit(run.main())
 """

@@ -29,7 +29,7 @@ class Processes:
 
 
 class Hanging:
-    """Progress that waits for a server which is gone."""
+    """A narrator that waits for a server which is gone."""
 
     ended = threading.Event()
 
@@ -42,7 +42,7 @@ class Hanging:
 def test_an_end_before_the_first_model_does_not_wait_for_a_server_that_is_gone(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(run, "Progress", Hanging)
+    monkeypatch.setattr(run, "StartNarrator", Hanging)
     monkeypatch.setattr(run, "_LAST_WORDS_SECONDS", 0.1, raising=False)
     begun = time.monotonic()
     try:

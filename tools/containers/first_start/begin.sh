@@ -1,9 +1,9 @@
 #!/bin/sh
-# Starts a database as its image does, only that a first start which was killed half way begins
-# again: the image would take the half for a whole. VOLUME is the folder that is mounted.
+# Starts a database as its image does. If the first start was killed half way, it starts over: the
+# image would use the unfinished database. VOLUME is the mounted folder.
 set -eu
 if [ -e "$VOLUME/.begun" ]; then
-    echo "The first start was cut short: it begins again"
+    echo "The first start was interrupted: it begins again"
     find "$VOLUME" -mindepth 1 -delete
 fi
 if [ -z "$(ls -A "$VOLUME")" ]; then

@@ -1,2 +1,2 @@
-# The last that the image runs when it makes the database: from here on it is whole.
+# The image runs this last when it creates the database: now the database is complete.
 rm -f "$VOLUME/.begun"

@@ -1,4 +1,4 @@
-"""Which batch each group is at, kept in a file so that a restart changes nothing."""
+"""Each group's current batch, in a file so that it survives a restart."""
 
 import time
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from covertype.contract import GROUPS
 
 
 class Exhausted(Exception):
-    """The group has had its last batch for as long as a batch lasts."""
+    """The group's last batch is over."""
 
 
 class _Position(BaseModel):
@@ -24,15 +24,15 @@ class _Position(BaseModel):
 _Positions = TypeAdapter(dict[int, _Position])
 
 
-class Progress:
+class GroupPositions:
     """The positions of all groups.
 
-    One process may use a file, as nothing is read from it again.
+    Only one process may use a file: it is read once, at the start.
 
     Parameters
     ----------
     file : Path
-        Where positions are kept: written whole at each advance, or left as it was.
+        Where positions are kept. Each advance replaces it atomically.
     batch_seconds : float
         How long a batch lasts. The first request after that advances the group by one, however
         late it comes, so a client that was away misses no batch.
@@ -42,7 +42,7 @@ class Progress:
     Raises
     ------
     ValueError
-        If the file is there but holds something else.
+        If the file holds something else.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Progress:
         Exhausted
             If the last batch is over.
         OSError
-            If an advance can't be kept; the group is then where it was.
+            If the advance can't be saved; the group then keeps its position.
         """
         now = self._clock()
         position = self._positions.get(group)

@@ -1,4 +1,4 @@
-"""Tells a person, in plain words, how the platform comes to answer its first prediction."""
+"""Reports in plain words how the platform gets to its first prediction."""
 
 import time
 from collections.abc import Callable
@@ -37,27 +37,27 @@ _HEALTH = {
 
 
 class NoProgress(Exception):
-    """The platform did not get to its next step; the message says which, and where to look."""
+    """The platform did not reach its next step; the message names the step and the log."""
 
 
 class NotUp(NoProgress):
-    """A service did not come up."""
+    """A service did not start."""
 
 
 class Ended(Exception):
-    """The platform is being stopped, so there is nothing more to tell."""
+    """The platform is being stopped, so there is nothing more to report."""
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """What the inference service answered, and the run whose model answered."""
+class FirstPrediction:
+    """The inference service's first answer, and the run that trained its model."""
 
     features: dict[str, Any]
     answer: dict[str, Any]
     run: Run
 
 
-class Progress:
+class StartNarrator:
     """Follows the platform from its start to a first prediction."""
 
     def __init__(self, processes: Processes, ended: Callable[[], bool]) -> None:
@@ -66,26 +66,26 @@ class Progress:
         self._datasets = Datasets(processes.state / "datasets")
         self._start = time.monotonic()
         self._started_at = datetime.now(UTC)
-        self._told: set[str] = set()
+        self._printed: set[str] = set()
         self._session = requests.Session()
         mlflow.set_tracking_uri(processes.address("mlflow"))
 
-    def follow(self) -> Prediction:
-        """Tell each step as it is made; return the first prediction.
+    def follow(self) -> FirstPrediction:
+        """Report each step as it happens; return the first prediction.
 
         Raises
         ------
         NoProgress
-            If a service does not come up, a DAG fails, or no model comes in time.
+            If a service does not start, a DAG fails, or no model is ready in time.
         Ended
-            If the platform is stopped meanwhile.
+            If the platform is stopped in the meantime.
         """
         self._wait_for_services()
         self._wait_for_model()
         return self._predict()
 
     def follow_searches(self) -> None:
-        """Tell every candidate that is trained, until every search has kept its best.
+        """Report each trained candidate until every search has saved its best model.
 
         Raises
         ------
@@ -95,18 +95,18 @@ class Progress:
         deadline = time.monotonic() + _MODEL_SECONDS
         models = self._processes.state / "models"
         while missing := [s for s in _SEARCHES if not (models / s.best_file).exists()]:
-            self._refuse_failed_dags()
+            self._raise_if_a_dag_failed()
             if time.monotonic() > deadline:
                 raise NoProgress(
                     f"No {', '.join(search.best_file for search in missing)} was made: "
                     f"see {self._processes.log('airflow')}"
                 )
             self._pause()
-            self._tell_runs()
+            self._report_runs()
 
-    def _tell(self, text: str) -> None:
-        if text not in self._told:
-            self._told.add(text)
+    def _print_once(self, text: str) -> None:
+        if text not in self._printed:
+            self._printed.add(text)
             print(f"{time.monotonic() - self._start:5.0f} s  {text}", flush=True)
 
     def _pause(self) -> None:
@@ -116,12 +116,12 @@ class Progress:
 
     def _wait_for_services(self) -> None:
         waiting = dict(_HEALTH)
-        self._tell(f"Starting {', '.join(waiting)} …")
+        self._print_once(f"Starting {', '.join(waiting)} …")
         while waiting:
             for service, path in list(waiting.items()):
                 if self._healthy(service, path):
                     del waiting[service]
-                    self._tell(f"{service} is up at {self._processes.address(service)}")
+                    self._print_once(f"{service} is up at {self._processes.address(service)}")
             if waiting and time.monotonic() - self._start > _START_SECONDS:
                 service = next(iter(waiting))
                 raise NotUp(
@@ -146,9 +146,9 @@ class Progress:
     def _wait_for_model(self) -> None:
         deadline = time.monotonic() + _MODEL_SECONDS
         while (version := production_version()) is None:
-            self._tell_data()
-            self._tell_runs()
-            self._refuse_failed_dags()
+            self._report_data()
+            self._report_runs()
+            self._raise_if_a_dag_failed()
             if time.monotonic() > deadline:
                 raise NoProgress(
                     f"No model reached Production in {_MODEL_SECONDS // 60} minutes: see the DAGs "
@@ -156,19 +156,19 @@ class Progress:
                     f"and {self._processes.log('airflow')}"
                 )
             self._pause()
-        self._tell_runs()
+        self._report_runs()
         reason = version.tags.get(REASON, "by hand")
-        self._tell(f"{MODEL_NAME} version {version.version} is in Production: {reason}")
+        self._print_once(f"{MODEL_NAME} version {version.version} is in Production: {reason}")
 
-    def _tell_data(self) -> None:
+    def _report_data(self) -> None:
         names = self._datasets.raw_names()
         if names and (len(names) < len(GROUPS) or not self._datasets.snapshot_names()):
-            self._tell(f"Collecting: {len(names)} files from the data API")
+            self._print_once(f"Collecting: {len(names)} files from the data API")
         for name in self._datasets.snapshot_names():
             rows = name.split("_")[1]
-            self._tell(f"Preprocessed: {rows} distinct valid rows to train on")
+            self._print_once(f"Preprocessed: {rows} distinct valid rows to train on")
 
-    def _tell_runs(self) -> None:
+    def _report_runs(self) -> None:
         client = MlflowClient()
         for search in _SEARCHES:
             experiment = client.get_experiment_by_name(search.experiment)
@@ -177,12 +177,12 @@ class Progress:
             since = int(self._started_at.timestamp() * 1000)
             query = f"attributes.start_time >= {since} and attributes.status = 'FINISHED'"
             for run in client.search_runs([experiment.experiment_id], query):
-                self._tell(
+                self._print_once(
                     f"Trained {run.info.run_name}: accuracy {run.data.metrics['accuracy']:.4f} "
                     f"in {run.data.metrics['training_seconds']:.1f} s"
                 )
 
-    def _refuse_failed_dags(self) -> None:
+    def _raise_if_a_dag_failed(self) -> None:
         address = self._processes.address("airflow")
         try:
             token = self._session.post(
@@ -208,7 +208,7 @@ class Progress:
                 f"{address}/dags/{run['dag_id']}/runs/{run['dag_run_id']}"
             )
 
-    def _predict(self) -> Prediction:
+    def _predict(self) -> FirstPrediction:
         row = pd.read_parquet(ROOT / "data-api" / "covertype.parquet").astype(object).iloc[0]
         features = {name: row[name] for name in FEATURE_NAMES}
         deadline = time.monotonic() + _START_SECONDS
@@ -229,7 +229,9 @@ class Progress:
                     f"see {self._processes.log('inference')}"
                 )
             self._pause()
-        return Prediction(features, answer.json(), self._run_of(answer.json()["model_version"]))
+        return FirstPrediction(
+            features, answer.json(), self._run_of(answer.json()["model_version"])
+        )
 
     def _run_of(self, version: str) -> Run:
         try:
