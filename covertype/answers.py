@@ -1,4 +1,4 @@
-"""The answers of the inference service: it encodes these structs, and its clients decode them.
+"""The answers of the inference service, as structs that the service encodes and clients decode.
 
 The OpenAPI schemas are generated from them. A client ignores fields that it does not know. A field
 with a default may be missing in an answer of an older service; this service always sends it.

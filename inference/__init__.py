@@ -1,4 +1,5 @@
 """The inference service: answers with the model in Production, and follows it as it changes."""
 
 COMMAND = ("uvicorn", "inference.main:app", "--http", "inference.api.connections:Connection")
-"""What starts it, but for its address; the Procfile and the Dockerfile say the same."""
+"""The command that starts it, without its address and options of its log. The Procfile and the
+Dockerfile contain it."""

@@ -54,7 +54,7 @@ def run(folder: Path) -> dict[str, object]:
     from covertype.rows.codes import to_frame
     from covertype.training.searches import FOREST, LOGREG, Parameters, Search
     from inference.api.app import create_app
-    from inference.follower.supervisor import FollowerSupervisor
+    from inference.api.supervisor import FollowerSupervisor
     from inference.follower.watcher import Follower
     from inference.model.store import ModelStore
     from inference.settings import ServingSettings

@@ -1,4 +1,4 @@
-"""What a run leaves in MLflow: a model with its proof, and the figures of its evaluation.
+"""The model and the figures that a run logs; `tracking` logs parameters, metrics and datasets.
 
 This module writes both and opens both. Reading needs no scikit-learn and no matplotlib, so the
 imports that only writing needs are inside its functions.

@@ -3,13 +3,11 @@
 import asyncio
 import ctypes
 import gc
-import json
 import resource
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
-import msgspec
 from fastapi import FastAPI, Request, Response
 from starlette.requests import ClientDisconnect
 
@@ -17,8 +15,9 @@ from covertype.answers import ErrorAnswer, InvalidAnswer, InvalidValue
 from inference.api.connections import Connections
 from inference.api.documentation import document_answers
 from inference.api.errors import Unanswered
-from inference.api.http import JSON, MetricsMiddleware
+from inference.api.http import MetricsMiddleware
 from inference.api.requests import InvalidRequest
+from inference.api.responses import error_response
 from inference.api.routes import predict, scoring, status
 from inference.api.service import Service
 from inference.settings import ServingSettings
@@ -60,11 +59,11 @@ def create_app(settings: ServingSettings) -> FastAPI:
 
     @app.exception_handler(InvalidRequest)
     async def invalid_request(request: Request, error: InvalidRequest) -> Response:
-        return _error(InvalidAnswer([InvalidValue(**fault) for fault in error.faults]), 422)
+        return error_response(InvalidAnswer([InvalidValue(**fault) for fault in error.faults]), 422)
 
     @app.exception_handler(Unanswered)
     async def unanswered(request: Request, error: Unanswered) -> Response:
-        return _error(ErrorAnswer(str(error)), error.status, error.headers)
+        return error_response(ErrorAnswer(str(error)), error.status, error.headers)
 
     @app.exception_handler(ClientDisconnect)
     async def client_disconnected(request: Request, error: ClientDisconnect) -> Response:
@@ -72,13 +71,6 @@ def create_app(settings: ServingSettings) -> FastAPI:
         return Response(status_code=400)
 
     return app
-
-
-def _error(
-    answer: ErrorAnswer | InvalidAnswer, status: int, headers: Mapping[str, str] | None = None
-) -> Response:
-    # ASCII: a message may quote text of the client that is not valid Unicode.
-    return Response(json.dumps(msgspec.to_builtins(answer)), status, headers, JSON)
 
 
 def _raise_open_file_limit() -> None:

@@ -7,7 +7,8 @@ from fastapi import FastAPI
 
 from covertype import answers
 from covertype.contract import CATEGORIES, FEATURES, QUANTITIES, Category, Feature
-from inference.api.http import CSV, JSON
+from inference.api.http import CSV
+from inference.api.responses import JSON
 
 _BY_INDEX = [*(quantity.example for quantity in QUANTITIES), *(0 for _ in CATEGORIES)]
 _BY_NAME = [

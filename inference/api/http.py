@@ -1,12 +1,10 @@
 """Routes that go directly from the bytes of a body to the bytes of an answer."""
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-import msgspec
 from fastapi import Request, Response
-from fastapi.responses import StreamingResponse
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -14,12 +12,7 @@ from inference.telemetry.metrics import Metrics
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
-JSON = "application/json"
 CSV = "text/csv"
-
-_BLOCK = 64_000
-
-encode = msgspec.json.Encoder().encode
 
 
 class BareRoute(APIRoute):
@@ -42,27 +35,6 @@ class BareRoute(APIRoute):
 def is_csv(request: Request) -> bool:
     """Return whether the content type of the request is CSV."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower() == CSV
-
-
-def answer_response(answer: msgspec.Struct, status: int = 200) -> Response:
-    """Return a response with a short answer."""
-    return Response(encode(answer), status, media_type=JSON)
-
-
-def json_response(content: bytes) -> Response:
-    """Return a response that ends when the client has read all of it but a last block.
-
-    Content that is handed over at once would count as sent while it waits in memory for the client.
-    """
-    if len(content) <= _BLOCK:
-        return Response(content, media_type=JSON)
-    length = {"Content-Length": str(len(content))}
-    return StreamingResponse(_blocks(content), media_type=JSON, headers=length)
-
-
-async def _blocks(content: bytes) -> AsyncIterator[bytes]:
-    for start in range(0, len(content), _BLOCK):
-        yield content[start : start + _BLOCK]
 
 
 class MetricsMiddleware:

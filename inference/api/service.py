@@ -12,8 +12,8 @@ from fastapi import Request
 from covertype.contract import CLASSES
 from covertype.rows.codes import Codes, Row
 from inference.api.errors import NoServedModel, TooManyBatches
+from inference.api.supervisor import FollowerSupervisor
 from inference.api.uploads import Uploads
-from inference.follower.supervisor import FollowerSupervisor
 from inference.model.serving import ServedModel, Serving
 from inference.model.store import ModelStore
 from inference.settings import ServingSettings

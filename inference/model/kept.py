@@ -3,7 +3,7 @@
 <version>-<run>/
     card.json     what is known of the version
     model.skops   the logged model
-    forest-…/     its arrays, if it is a forest: `inference.model.forest`
+    forest-…/     nodes, leaves, weights and shape, if it is a forest: `inference.model.forest`
 """
 
 from pathlib import Path

@@ -22,7 +22,7 @@ from covertype.models.artifact import Proof, class_probabilities
 from covertype.training.encoding import one_hot_encoder, tree_encoder
 from covertype.training.fitting import TrainingSet
 from inference.api.app import create_app
-from inference.follower.supervisor import FollowerSupervisor
+from inference.api.supervisor import FollowerSupervisor
 from inference.model import cards, kept
 from inference.model.predictors import save_arrays
 from inference.model.store import ModelStore

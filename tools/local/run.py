@@ -1,4 +1,4 @@
-"""`make run` and `make smoke`: the whole platform on this machine, to its first prediction."""
+"""`make run` and `make smoke`: start the processes of the Procfile, up to the first prediction."""
 
 import argparse
 import json

@@ -6,12 +6,13 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
 from covertype.rows.codes import Codes
-from inference.api.answers import answer_one, batch_answer
+from inference.api.answering import answer_one, batch_answer
 from inference.api.batches import BatchResponse
 from inference.api.bodies import LONGEST_VALUE
 from inference.api.documentation import BATCH, PREDICT
-from inference.api.http import CSV, JSON, BareRoute, answer_response, encode, is_csv, json_response
+from inference.api.http import CSV, BareRoute, is_csv
 from inference.api.requests import read_many, read_one
+from inference.api.responses import JSON, answer_response, encode, json_response
 from inference.api.service import service_of
 from inference.api.tables import read_csv, write_csv
 from inference.model.serving import ServedModel

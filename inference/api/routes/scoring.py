@@ -14,7 +14,7 @@ from covertype.rows.codes import Codes
 from inference.api.batches import BatchResponse
 from inference.api.bodies import LONGEST_VALUE, Content, Fields, count, is_list, is_object, values
 from inference.api.documentation import INVOCATIONS
-from inference.api.http import BareRoute, encode, is_csv, json_response
+from inference.api.http import BareRoute, is_csv
 from inference.api.requests import (
     check_count,
     invalid,
@@ -23,6 +23,7 @@ from inference.api.requests import (
     read_json,
     read_rows,
 )
+from inference.api.responses import encode, json_response
 from inference.api.service import service_of
 from inference.api.tables import read_csv
 from inference.model.serving import ServedModel

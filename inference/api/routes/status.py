@@ -12,7 +12,8 @@ from covertype.answers import (
 )
 from inference.api.documentation import HEALTH, MODEL, READY, ROOT
 from inference.api.errors import NoServedModel
-from inference.api.http import BareRoute, answer_response
+from inference.api.http import BareRoute
+from inference.api.responses import answer_response
 from inference.api.service import service_of
 
 router = APIRouter(tags=["status"], route_class=BareRoute)

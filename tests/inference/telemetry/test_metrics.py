@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from prometheus_client import values
 
-from inference.follower.supervisor import FollowerSupervisor
+from inference.api.supervisor import FollowerSupervisor
 from inference.telemetry.metrics import SHARED_METRICS, Metrics
 from tests.conftest import wait_until
 

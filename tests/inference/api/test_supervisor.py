@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from inference.follower import supervisor
-from inference.follower.supervisor import FollowerSupervisor
+from inference.api import supervisor
+from inference.api.supervisor import FollowerSupervisor
 
 
 def test_a_lock_that_cannot_be_made_is_tried_again_until_it_can(
