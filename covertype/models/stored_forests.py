@@ -1,6 +1,6 @@
-"""Logged forests, read tree by tree, so that a whole forest is never in memory.
+"""Logged forests, read and asked tree by tree; only `load_pipeline` builds a whole forest.
 
-As scikit-learn's objects, a forest of all rows takes 660 MB; one tree takes 7 MB.
+A forest trained on all rows takes 660 MB as scikit-learn's objects, one tree takes 7 MB.
 
 skops checks the types in an archive, not their contents, and scikit-learn does not check the
 indexes in a tree: a crafted tree crashes it. This module checks every tree before walking it, and
@@ -32,7 +32,7 @@ _KINDS = {"RandomForestClassifier", "ExtraTreesClassifier"}
 _SCHEMA = "schema.json"
 _LARGEST_SCHEMA = 2**25
 _LARGEST_ARRAY = 2**28
-"""Bytes: the nodes of a tree that gives each row of the whole dataset a leaf take 75 million."""
+"""In bytes. The largest possible tree has a leaf for each row; its nodes take 75 million."""
 
 _ENCODED_AT_ONCE = 20_000
 _NO_CHILD = -1
@@ -222,14 +222,14 @@ class StoredForest:
 
         encoder = self._load(self._encoder, ENCODER_TYPES)
         if not hasattr(encoder, "transform"):
-            raise ValueError(f"the encoder is none of ours: a {type(encoder).__name__}")
+            raise ValueError(f"the encoder has an untrusted type: {type(encoder).__name__}")
         return encoder
 
     def load_pipeline(self) -> Any:
         """Load the whole logged Pipeline.
 
-        While skops loads a forest, it holds it three times; this method assembles it from checked
-        trees instead.
+        skops needs three times the forest's memory to load it; this method assembles it from
+        checked trees instead.
 
         Raises
         ------
@@ -242,7 +242,7 @@ class StoredForest:
             schema = json.loads(_read(archive, _SCHEMA, _LARGEST_SCHEMA))
         stored = _attributes(_classifier(schema))["estimators_"]["content"]
         states = [_attributes(estimator) for estimator in stored]
-        # skops stores with the first tree what all of them share.
+        # skops stores shared objects with the first tree, so that one is kept.
         del stored[1:]
         pipeline = self._load(schema, TRUSTED_TYPES)
         (first,) = pipeline[-1].estimators_
@@ -268,7 +268,7 @@ class StoredForest:
         try:
             return skops.io.loads(part.getvalue(), trusted=trusted)
         except UntrustedTypesFoundException as error:
-            raise ValueError(f"it holds what is none of ours: {error}") from None
+            raise ValueError(f"it holds an untrusted type: {error}") from None
 
 
 def _classifier(schema: dict[str, Any]) -> dict[str, Any]:
@@ -358,21 +358,21 @@ def _checked_depth(
     if values.dtype != np.float64 or values.shape != expected:
         raise ValueError(f"has {values.dtype} values of shape {values.shape}, not {expected}")
     if not np.isfinite(values).all():
-        raise ValueError("has values that are no finite numbers")
+        raise ValueError("has values that are not finite")
     left, right = nodes["left_child"], nodes["right_child"]
     inner = np.flatnonzero(left != _NO_CHILD)
     if (right[left == _NO_CHILD] != _NO_CHILD).any():
         raise ValueError("has a node with one child")
     children = np.concatenate([left[inner], right[inner]])
     if (children <= np.tile(inner, 2)).any():
-        raise ValueError("has a child before its parent, so that a walk may have no end")
+        raise ValueError("has a child before its parent, so a walk might never end")
     if not np.array_equal(np.sort(children), np.arange(1, count)):
-        raise ValueError("has a child outside it, or one of two parents")
+        raise ValueError("has a child outside it, or a node with two parents")
     asked = nodes["feature"][inner]
     if ((asked < 0) | (asked >= width)).any():
-        raise ValueError(f"asks for a column that is none of the {width}")
+        raise ValueError(f"tests a column outside 0 to {width - 1}")
     if not np.isfinite(nodes["threshold"][inner]).all():
-        raise ValueError("has a threshold that is no finite number")
+        raise ValueError("has a threshold that is not finite")
     depth, level = 0, np.zeros(1, np.int64)
     while len(level := level[left[level] != _NO_CHILD]):
         level = np.concatenate([left[level], right[level]])

@@ -99,7 +99,7 @@ def flatten(forest: StoredForest) -> ForestArrays:
     Raises
     ------
     ValueError
-        If a tree is damaged, or the encoder is none of ours.
+        If a tree is damaged, or the encoder is not one that this platform logs.
     """
     columns, weights = _encoding(forest)
     total = sum(forest.node_counts)
@@ -147,7 +147,7 @@ def _encoding(forest: StoredForest) -> tuple[npt.NDArray[np.int64], npt.NDArray[
     # Whole numbers whose sums a threshold can divide.
     largest = np.abs(logged).sum(axis=0) * np.iinfo(np.int16).max
     if len(weights) != _MEASURED or (weights != logged).any() or (largest > _HIGHEST).any():
-        raise ValueError("the weights of the derived columns are none of ours")
+        raise ValueError("the weights of the derived columns are not whole and small enough")
     return places, weights
 
 

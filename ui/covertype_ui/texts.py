@@ -1,6 +1,7 @@
-"""Every text that a person reads, in both languages, and nothing else.
+"""All texts of the app, in Spanish and English.
 
-What the contract and the promotion say in English is taken from them; here is only its Spanish.
+Reasons of verdicts, descriptions of features and names of classes take their English from
+`covertype`.
 """
 
 from collections.abc import Mapping
@@ -28,8 +29,7 @@ PAGE_DATA = Phrase("Datos", "Data")
 UNEXPECTED = Phrase(
     "Esta página tuvo un fallo propio. Recárguela; si se repite, avise a quien cuida la "
     "plataforma.",
-    "This page had a fault of its own. Reload it; if it happens again, tell those who look after "
-    "the platform.",
+    "This page failed. Reload it; if it happens again, tell the people who run the platform.",
 )
 
 # The form
@@ -37,7 +37,7 @@ UNEXPECTED = Phrase(
 PREDICTION_INTRODUCTION = Phrase(
     "Describa un lugar del bosque y el modelo dirá qué árboles lo cubren. "
     "El formulario ya contiene una observación típica: puede predecir ahora mismo.",
-    "Describe a place in the forest and the model tells which trees cover it. "
+    "Describe a place in the forest and the model says which trees grow there. "
     "The form already holds a typical observation: you can predict right away.",
 )
 EXAMPLES = Phrase("Rellenar con una observación típica de", "Fill in a typical observation of")
@@ -91,7 +91,7 @@ PROBABILITIES_ALT = Phrase(
 SERVICE_AWAY = Phrase(
     "El servicio de predicción no responde. Compruebe que está en marcha y vuelva a intentarlo; "
     "lo que ha introducido sigue aquí.",
-    "The prediction service is away. Check that it is running and try again; "
+    "The prediction service is not responding. Check that it is running and try again; "
     "what you entered is still here.",
 )
 SERVICE_SLOW = Phrase(
@@ -109,14 +109,14 @@ SERVICE_BUSY = Phrase(
 NO_MODEL = Phrase(
     "Todavía no hay ningún modelo en producción. Se entrena solo con los primeros datos, en unos "
     "minutos; puede seguirlo en [Airflow]({airflow}). Después, vuelva a intentarlo.",
-    "There is no model in Production yet. It is trained by itself on the first data, in a few "
+    "There is no model in Production yet. The platform trains one on the first data, in a few "
     "minutes; you can follow it in [Airflow]({airflow}). Then try again.",
 )
 SERVICE_FAILED = Phrase(
     "El servicio de predicción tuvo un fallo propio. Vuelva a intentarlo; si se repite, avise a "
     "quien cuida la plataforma.",
-    "The prediction service had a fault of its own. Try again; if it happens again, tell those "
-    "who look after the platform.",
+    "The prediction service failed. Try again; if it happens again, tell the people "
+    "who run the platform.",
 )
 INVALID_VALUES = Phrase(
     "El servicio no acepta estos valores:", "The service does not accept these values:"
@@ -134,9 +134,9 @@ BATCH_INTRODUCTION = Phrase(
     "Suba un archivo CSV con una fila por lugar: las doce columnas del contrato en cualquier "
     "orden, con su nombre en la primera línea, o sin nombres y en su orden. Se revisa aquí, se "
     "predice por partes y se descarga con la respuesta al lado.",
-    "Upload a CSV file with one row a place: the twelve columns of the contract in any order, "
-    "named in the first line, or unnamed and in their order. It is checked here, predicted in "
-    "parts and downloaded with the answer beside it.",
+    "Upload a CSV file with one row for each place: the twelve columns of the contract, in any "
+    "order and named in the first line, or unnamed and in their order. It is checked here, "
+    "predicted in parts and downloaded with the answer beside it.",
 )
 BATCH_COLUMNS = Phrase("Columnas del archivo", "Columns of the file")
 COLUMN = Phrase("Columna", "Column")
@@ -147,26 +147,26 @@ UPLOAD_HINT = Phrase(
     "Arrastre aquí un CSV, hasta {rows} filas", "Drag a CSV here, up to {rows} rows"
 )
 UPLOAD_BROWSE = Phrase("Elegir archivo", "Choose file")
-USE_EXAMPLE = Phrase("Tomar un ejemplo", "Take an example")
+USE_EXAMPLE = Phrase("Tomar un ejemplo", "Use an example")
 EXAMPLE_FILE = Phrase("ejemplo.csv", "example.csv")
 DOWNLOAD_TEMPLATE = Phrase("Descargar el ejemplo", "Download the example")
 CHECKING = Phrase("Revisando el archivo…", "Checking the file…")
 FILE_CHECKED = Phrase(
-    "**{name}**: {rows} filas, todas correctas.", "**{name}**: {rows} rows, all of them right."
+    "**{name}**: {rows} filas, todas correctas.", "**{name}**: {rows} rows, all of them valid."
 )
 FILE_PARTLY_RIGHT = Phrase(
     "**{name}**: {right} filas correctas y {wrong} que no lo son. Corríjalas y suba el archivo "
     "otra vez, o prediga solo las correctas.",
-    "**{name}**: {right} rows are right and {wrong} are not. Correct them and upload the file "
-    "again, or predict the right ones alone.",
+    "**{name}**: {right} rows are valid and {wrong} are not. Correct them and upload the file "
+    "again, or predict only the valid ones.",
 )
 FILE_WRONG = Phrase(
     "**{name}**: ninguna de sus {rows} filas es correcta. Corríjalas y suba el archivo otra vez.",
-    "**{name}**: none of its {rows} rows is right. Correct them and upload the file again.",
+    "**{name}**: none of its {rows} rows is valid. Correct them and upload the file again.",
 )
 FILE_NOT_TEXT = Phrase(
     "**{name}** no es un archivo de texto. Si es una hoja de cálculo, guárdela como CSV.",
-    "**{name}** is no text file. If it is a spreadsheet, save it as CSV.",
+    "**{name}** is not a text file. If it is a spreadsheet, save it as CSV.",
 )
 FILE_EMPTY = Phrase("**{name}** no tiene ninguna fila.", "**{name}** holds no rows.")
 FILE_COLUMNS_MISSING = Phrase(
@@ -178,17 +178,17 @@ FILE_COLUMNS_REPEATED = Phrase(
 FILE_NOT_A_TABLE = Phrase(
     "**{name}** no es una tabla con las doce columnas: su primera línea no las nombra, ni tiene "
     "12 o 13 valores separados por comas.",
-    "**{name}** is no table with the twelve columns: its first line does not name them, nor does "
-    "it have 12 or 13 values separated by commas.",
+    "**{name}** is not a table with the twelve columns: its first line does not name them, nor "
+    "does it have 12 or 13 values separated by commas.",
 )
 FILE_TOO_LONG = Phrase(
     "**{name}** tiene {rows} filas y el máximo es {limit}. Divídalo en varios archivos.",
-    "**{name}** has {rows} rows and the most is {limit}. Divide it into several files.",
+    "**{name}** has {rows} rows; the limit is {limit}. Divide it into several files.",
 )
 FILE_NO_ROOM = Phrase(
     "Los archivos de otras personas no dejan lugar para **{name}**. Vuelva a cargarlo en unos "
     "minutos, o cargue uno más pequeño.",
-    "The files of other people leave no room for **{name}**. Upload it again in some minutes, or "
+    "The files of other people leave no room for **{name}**. Upload it again in a few minutes, or "
     "upload a smaller one.",
 )
 FAULTS = Phrase("Filas por corregir", "Rows to correct")
@@ -205,7 +205,7 @@ DOWNLOAD_FAULTS = Phrase("Descargar la lista", "Download the list")
 FAULTS_FILE = Phrase("filas_por_corregir.csv", "rows_to_correct.csv")
 PREDICT_ROWS = Phrase("Predecir {rows} filas", "Predict {rows} rows")
 PREDICT_REST = Phrase(
-    "Continuar con las {rows} filas que faltan", "Go on with the {rows} rows left"
+    "Continuar con las {rows} filas que faltan", "Continue with the remaining {rows} rows"
 )
 PROGRESS = Phrase("{done} de {all} filas", "{done} of {all} rows")
 BATCH_STOPPED = Phrase(
@@ -235,7 +235,7 @@ MODEL_INTRODUCTION = Phrase(
     "El modelo que responde ahora, cuánto acierta con observaciones que nunca vio al entrenarse, "
     "y cómo llegó hasta aquí.",
     "The model that answers now, how well it does on observations that it never saw in training, "
-    "and how it came here.",
+    "and how it got here.",
 )
 VERSION = Phrase("Versión", "Version")
 IN_PRODUCTION_SINCE = Phrase("En producción desde", "In Production since")
@@ -259,7 +259,7 @@ LOG_LOSS_HELP = Phrase(
 SEE_VERSION = Phrase("Esta versión en MLflow", "This version in MLflow")
 SEE_RUN = Phrase("Su entrenamiento en MLflow", "Its training in MLflow")
 SEE_EXPERIMENT = Phrase("Todas las candidatas en MLflow", "All candidates in MLflow")
-CONFUSION = Phrase("Qué confunde con qué", "What it takes for what")
+CONFUSION = Phrase("Qué confunde con qué", "Which classes it confuses")
 CONFUSION_HELP = Phrase(
     "Cada fila es una cobertura verdadera y reparte sus observaciones de prueba según lo que "
     "respondió el modelo; la diagonal son los aciertos.",
@@ -268,7 +268,7 @@ CONFUSION_HELP = Phrase(
 )
 CONFUSION_ALT = Phrase(
     "Matriz de confusión; aciertos por cobertura: {shares}",
-    "Confusion matrix; share found by cover: {shares}",
+    "Confusion matrix; recall by cover: {shares}",
 )
 TRUE_CLASS = Phrase("Verdadera", "True")
 PREDICTED_CLASS = Phrase("Respuesta", "Answer")
@@ -326,8 +326,8 @@ VERDICT_REASONS: Mapping[Rule, str] = {
 MLFLOW_AWAY = Phrase(
     "MLflow no responde, así que la historia no se puede mostrar ahora; predecir no depende de "
     "él. Compruebe que está en marcha y recargue la página.",
-    "MLflow is away, so the history can't be shown now; predicting does not depend on it. Check "
-    "that it is running and reload the page.",
+    "MLflow is not responding, so the history can't be shown now; predicting does not depend on "
+    "it. Check that it is running and reload the page.",
 )
 
 # The data
@@ -355,7 +355,7 @@ FILES = Phrase("Archivos", "Files")
 DISTINCT_ROWS = Phrase("Observaciones distintas", "Distinct observations")
 DISTINCT_ROWS_HELP = Phrase(
     "Filas correctas y sin repetir: con ellas se entrena",
-    "Right and not repeated: what is trained on",
+    "Valid and distinct: the rows for training",
 )
 REJECTED_ROWS = Phrase("Filas rechazadas", "Rows rejected")
 LAST_COLLECTED = Phrase("Última recogida", "Last collected")
@@ -374,7 +374,7 @@ CLASS_SHARES = Phrase("Coberturas en cada recogida", "Covers in each collection"
 CLASS_SHARES_HELP = Phrase(
     "Cómo se reparten las filas de cada recogida. Un cambio brusco anuncia datos distintos de los "
     "del entrenamiento.",
-    "How the rows of each collection are shared out. A sudden change announces data unlike those "
+    "How the rows of each collection are shared out. A sudden change suggests data unlike those "
     "of training.",
 )
 CLASS_SHARES_ALT = Phrase(
@@ -388,7 +388,7 @@ ROW_TEXT = Phrase("Fila", "Row")
 WRONG_WIDTH = Phrase("la fila debe tener {wanted} columnas", "the row must have {wanted} columns")
 EVERY_FILE = Phrase("Todos los archivos", "Every file")
 
-# The contract's rules, as `covertype.contract` says them in English
+# The contract's rules
 
 QUANTITY_RULE = Phrase(
     "{name} debe ser un número entero de {low} a {high}",

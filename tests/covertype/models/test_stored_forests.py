@@ -193,14 +193,14 @@ def with_value(value: float) -> Change:
         (crafted("left_child", -2), "a child before its parent"),
         (crafted("left_child", -1), "a node with one child"),
         (crafted("right_child", 0, place=-1), "a node with one child"),
-        (swapped, "a child before its parent, so that a walk may have no end"),
-        (shared, "a child outside it, or one of two parents"),
+        (swapped, "a child before its parent, so a walk might never end"),
+        (shared, "a child outside it, or a node with two parents"),
         (crafted("feature", 10**9), "a column that is none of the"),
         (crafted("feature", -2), "a column that is none of the"),
-        (crafted("threshold", float("nan")), "a threshold that is no finite number"),
-        (crafted("threshold", float("inf")), "a threshold that is no finite number"),
-        (with_value(float("nan")), "values that are no finite numbers"),
-        (with_value(float("inf")), "values that are no finite numbers"),
+        (crafted("threshold", float("nan")), "a threshold that is not finite"),
+        (crafted("threshold", float("inf")), "a threshold that is not finite"),
+        (with_value(float("nan")), "values that are not finite"),
+        (with_value(float("inf")), "values that are not finite"),
         (lambda nodes, values: (nodes[:-1], values), "nodes of shape"),
         (lambda nodes, values: (nodes[None], values), "nodes of shape"),
         (lambda nodes, values: (nodes["threshold"], values), "has float64 nodes"),
@@ -334,5 +334,5 @@ def test_an_encoder_that_is_none_of_ours_is_refused(
     other = Pipeline([("encoder", encoder), ("classifier", model[-1])])
     skops.io.dump(other, tmp_path / "model.skops")
     forest = opened(tmp_path / "model.skops")
-    with pytest.raises(ValueError, match=r"none of ours|columns"):
+    with pytest.raises(ValueError, match=r"untrusted type|columns"):
         forest.probabilities_of(observations[["Elevation", "Slope"]])

@@ -204,7 +204,7 @@ def test_derived_columns_that_no_threshold_in_whole_numbers_divides_are_refused(
 ) -> None:
     model = copy.deepcopy(forest)
     model[0].named_transformers_["derived"]["sum"].kw_args = {"b": weights}
-    with pytest.raises(ValueError, match="weights of the derived columns are none of ours"):
+    with pytest.raises(ValueError, match="weights of the derived columns are not whole"):
         saved(model, tmp_path)
 
 
