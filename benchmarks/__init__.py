@@ -1,1 +1,1 @@
-"""Measurements of what users wait for, written to docs/benchmarks.md by the commands themselves."""
+"""Benchmarks of what users wait for; each command writes its section of docs/benchmarks.md."""

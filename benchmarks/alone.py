@@ -18,7 +18,7 @@ _TRIES = 3
 
 
 def best(work: Callable[[], object]) -> float:
-    """Return the seconds of the quickest of a few tries."""
+    """Return the shortest of several runs, in seconds."""
     seconds = []
     for _ in range(_TRIES):
         start = time.perf_counter()

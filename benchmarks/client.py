@@ -1,7 +1,7 @@
-"""A load generator: connections that ask again as soon as they are answered.
+"""A load generator: each connection sends its next request when it has the response.
 
-It speaks just enough HTTP/1.1 to keep a fast server busy from one core, and counts as failed all
-that is not answered, or not with 200. Run as `python -m benchmarks.client`; prints JSON.
+It speaks just enough HTTP/1.1 to keep a fast server busy from one core. A request without a
+response of status 200 counts as failed. Run as `python -m benchmarks.client`; prints JSON.
 """
 
 import argparse
@@ -24,7 +24,7 @@ _PATIENCE = 120.0
 
 @dataclass(frozen=True)
 class Result:
-    """What one run gave; latencies in milliseconds."""
+    """The result of one run; latencies in milliseconds."""
 
     connections: int
     requests: int
@@ -51,17 +51,17 @@ class _Connection(asyncio.Protocol):
         self._answered = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports are none of asyncio's by type.
+        # uvloop's transports do not inherit from asyncio's.
         self._transport = cast(asyncio.Transport, transport)
         self._run.open += 1
 
     @property
     def is_open(self) -> bool:
-        """Whether it was answered, and is there still."""
+        """Whether it got a first response and is still open."""
         return self._answered and self._transport is not None and not self._transport.is_closing()
 
     def ask(self) -> None:
-        # The server may have closed it for its idleness, while others were opened.
+        # The server may have closed it as idle while others were opened.
         if self._transport is None or self._transport.is_closing():
             return
         requests = self._run.requests
@@ -138,7 +138,7 @@ class _Run:
 async def load(
     host: str, port: int, requests: list[bytes], connections: int, seconds: float, limit: int
 ) -> Result:
-    """Open the connections, then ask on all of them until the time or `limit` is reached.
+    """Open the connections, then send requests on all of them until the time or `limit` is reached.
 
     A connection counts as open when it was answered once: until then it may only wait to be
     accepted. On SIGTERM none asks again: what was asked is waited for.
@@ -200,7 +200,7 @@ def main() -> None:
     parser.add_argument("bodies", type=Path, help="a file of JSON bodies, one a line")
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=5)
-    parser.add_argument("--limit", type=int, default=10**9, help="stop after so many answers")
+    parser.add_argument("--limit", type=int, default=10**9, help="stop after this many responses")
     given = parser.parse_args()
     _, hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard_limit, hard_limit))

@@ -19,14 +19,14 @@ ROUNDS = 5
 
 @dataclass(frozen=True)
 class Round:
-    """What one round of load gave, and the memory of the service after it."""
+    """The result of one round of load, and the memory of the service after it."""
 
     result: Result
     memory_mb: float
 
 
 def main() -> None:
-    """Ask on all connections, round after round, and write it down."""
+    """Send load on all connections, round after round, and write the report."""
     with production() as served:
         command = (*COMMAND, "--port", "{port}", "--no-access-log")
         log = served.folder / "server.log"

@@ -23,13 +23,13 @@ _ROWS = [
 
 
 class Asker(HttpUser):
-    """A user who asks for one prediction a second, each of another real observation."""
+    """A user who requests one prediction a second, each for another real observation."""
 
     wait_time = constant(1)
 
     @task
     def predict(self) -> None:
-        """Ask, and fail on anything but a class with its version."""
+        """Request a prediction; fail on anything except a class with its version."""
         body = {"features": random.choice(_ROWS)}
         with self.client.post("/predict", json=body, catch_response=True) as response:
             if not response.ok:

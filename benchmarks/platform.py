@@ -1,4 +1,4 @@
-"""Servers of a benchmark: an MLflow with one forest in Production, and whatever is measured."""
+"""Servers for benchmarks: MLflow with one forest in Production, and the server to measure."""
 
 import json
 import os
@@ -35,7 +35,7 @@ ALL_ROWS: int = pq.read_metadata(_DATA).num_rows
 
 
 def row_count(usual: int) -> int:
-    """Return how many rows to train on: as usual, or BENCH_ROWS of the environment."""
+    """Return the number of rows to train on: the default, or BENCH_ROWS of the environment."""
     return int(os.environ.get("BENCH_ROWS", usual))
 
 
@@ -51,14 +51,14 @@ MODEL = (
 
 @dataclass(frozen=True)
 class Server:
-    """A server that runs: its port, how long it took to be ready, and its processes."""
+    """A running server: its port, the seconds until it was ready, and its processes."""
 
     port: int
     start_seconds: float
     process: psutil.Process
 
     def memory_mb(self) -> float:
-        """Return the memory of its processes, in MB, what they share counted once."""
+        """Return the memory of its processes, in MB; shared memory counts once."""
         total = 0.0
         for process in (self.process, *self.process.children(recursive=True)):
             with suppress(psutil.NoSuchProcess):
@@ -67,7 +67,7 @@ class Server:
 
 
 def observations(count: int) -> pd.DataFrame:
-    """Return real observations, drawn with a fixed seed, with their classes."""
+    """Return a sample of real observations with their classes, drawn with a fixed seed."""
     whole = pd.read_parquet(_DATA)
     drawn = whole.sample(count, random_state=1, replace=count > len(whole), ignore_index=True)
     return drawn.astype(dict.fromkeys(QUANTITY_NAMES, np.int64))
@@ -167,7 +167,7 @@ class Production:
 
 @contextmanager
 def production() -> Iterator[Production]:
-    """Run an MLflow with one forest in Production, all of it gone at the end."""
+    """Run MLflow with one forest in Production; remove everything at the end."""
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         with registry(folder) as address:
@@ -226,14 +226,14 @@ class Load:
     process: subprocess.Popen[bytes]
 
     def result(self) -> Result:
-        """Wait for its end, and return what it measured."""
+        """Wait until it ends, and return its result."""
         said, _ = self.process.communicate()
         if self.process.returncode:
             raise subprocess.CalledProcessError(self.process.returncode, self.process.args)
         return Result(**json.loads(said))
 
     def end(self) -> Result:
-        """End it before its time: each connection asks no more once it is answered."""
+        """Stop it early: each connection waits for its response and sends no more requests."""
         self.process.terminate()
         return self.result()
 

@@ -1,4 +1,4 @@
-"""What one more cycle of preprocessing costs after few and after many cycles.
+"""The cost of one more preprocessing cycle after few and after many cycles.
 
 Usage: `python -m benchmarks.preprocessing`. A cycle is ten groups' files of 5,810 rows, drawn from
 the real dataset as the data API draws them.
@@ -37,7 +37,7 @@ _REPEATS = 5
 
 @dataclass(frozen=True)
 class Cycle:
-    """One more cycle, in a process of its own: seconds, and the peak of the process's memory."""
+    """One more cycle in its own process: seconds, and peak memory."""
 
     seconds: float
     peak_mb: float
@@ -46,7 +46,7 @@ class Cycle:
 
 @dataclass(frozen=True)
 class CycleTimes:
-    """The median of five more cycles after so many."""
+    """The medians of five more cycles after a number of cycles."""
 
     title: str
     cycles: int
@@ -169,13 +169,13 @@ def _preprocess(root: Path) -> Cycle:
 
 
 def _peak_mb() -> float:
-    # What getrusage tells begins with the memory of the process that started this one.
+    # getrusage starts from the memory of the parent process.
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 def table(measured: Sequence[CycleTimes]) -> str:
-    """Return the figures as a Markdown table, each with its ratio to the first."""
+    """Return the results as a Markdown table, each with its ratio to the first."""
     first = measured[0]
     lines = [
         "| after | raw files | distinct rows | one more cycle, s | × | peak memory, MB | × |",

@@ -1,4 +1,4 @@
-"""What was measured, as docs/benchmarks.md: each command replaces its own section."""
+"""Writes docs/benchmarks.md: each command replaces its own section."""
 
 import os
 import platform
@@ -29,7 +29,7 @@ def section(title: str, text: str) -> None:
 
 
 def conditions(command: str, packages: Sequence[str]) -> str:
-    """Say what was measured when, on what, and with which packages of those that are installed."""
+    """Return the conditions: the command, the date, the machine and the installed packages."""
     versions = [f"Python {platform.python_version()}"]
     for name in packages:
         with suppress(PackageNotFoundError):
@@ -41,7 +41,7 @@ def conditions(command: str, packages: Sequence[str]) -> str:
 
 
 def serving_conditions(command: str) -> str:
-    """Say the conditions, and which model was served."""
+    """Return the conditions and the served model."""
     return f"{conditions(command, _SERVING_PACKAGES)} The model: {MODEL}."
 
 
@@ -53,6 +53,6 @@ def _processor() -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a Markdown table, numbers to the right."""
+    """Return a Markdown table with numbers aligned to the right."""
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

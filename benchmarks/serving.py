@@ -34,8 +34,8 @@ _SERVER_CORES, _CLIENT_CORES = {0}, {1}
 
 
 def measure(name: str, started: Server, path: str, bodies: Path) -> WayResult:
-    """Ask a server by one, 32 and 256 clients."""
-    # What a server does at its start, beside answering, ends meanwhile.
+    """Measure a server with 1, 32 and 256 clients."""
+    # Wait until the server has finished its background work of the start.
     ask(started, path, bodies, 1, _WARM_UP_SECONDS, _CLIENT_CORES)
     measured = WayResult(name, started.start_seconds, 0)
     for connections in CONNECTIONS:
@@ -48,7 +48,7 @@ def measure(name: str, started: Server, path: str, bodies: Path) -> WayResult:
 
 
 def batches(started: Server, model: Path) -> list[Batch]:
-    """Time batches through the service, whole way, and scikit-learn's predict alone on them."""
+    """Time batches through the whole service, and through scikit-learn's predict alone."""
     alone = output_of("benchmarks.alone", str(model), *map(str, BATCHES))
     measured = []
     for count, seconds in zip(BATCHES, alone, strict=True):
@@ -76,7 +76,7 @@ def batches(started: Server, model: Path) -> list[Batch]:
 
 
 def main() -> None:
-    """Measure everything in one run, and write it down."""
+    """Measure everything in one run, and write the report."""
     with production() as served:
         split = served.folder / "split"
         split.write_text(
@@ -94,7 +94,7 @@ def main() -> None:
             log = served.folder / "server.log"
             return server(*command, log=log, ready=ready, cores=cores, environment=environment)
 
-        # The first start fetches the version; measured is one that finds it on the disk.
+        # The first start fetches the version; the measured one finds it on disk.
         with run(*COMMAND, *uvicorn, cores=None) as started:
             first_start = started.start_seconds
             in_batches = batches(started, served.model)

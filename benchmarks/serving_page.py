@@ -1,4 +1,4 @@
-"""What `make bench-serving` measured, as its section of docs/benchmarks.md."""
+"""The section of docs/benchmarks.md that `make bench-serving` writes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from inference.settings import ServingSettings
 
 @dataclass
 class WayResult:
-    """What one way to serve the model gave: results by the number of connections."""
+    """One way to serve the model: results by the number of connections."""
 
     name: str
     start_seconds: float
@@ -21,7 +21,7 @@ class WayResult:
 
 @dataclass(frozen=True)
 class Batch:
-    """Seconds for a batch of `rows`: scikit-learn's predict alone, and our whole way."""
+    """Seconds for a batch of `rows`: scikit-learn's predict alone, and the whole service."""
 
     rows: int
     sklearn: float
@@ -31,7 +31,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class ServingResults:
-    """All that `make bench-serving` measured."""
+    """All results of `make bench-serving`."""
 
     ways: Sequence[WayResult]
     batches: Sequence[Batch]

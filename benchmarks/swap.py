@@ -1,4 +1,4 @@
-"""One version replaces another while many clients ask."""
+"""One version replaces another under load."""
 
 import time
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _LOOK_SECONDS = 0.02
 
 @dataclass(frozen=True)
 class Swap:
-    """What a swap of version under load gave.
+    """The result of a swap of versions under load.
 
     `seconds` go from the promotion to the first answer by the new version. The memory is that of
     the service and its follower together, in MB: before the promotion, its peak, and at the end.
@@ -34,7 +34,7 @@ class Swap:
 
 
 def swap(started: Server, served: Production) -> Swap:
-    """Promote the following version while the load generator asks.
+    """Promote the next version while the load generator runs.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def swap(started: Server, served: Production) -> Swap:
 
 
 def _answering(started: Server, body: bytes) -> str:
-    """Ask once; return the version that answered."""
+    """Send one request; return the version that answered."""
     response = requests.post(
         f"http://127.0.0.1:{started.port}/predict",
         data=body,

@@ -18,14 +18,14 @@ from covertype.data import Datasets
 from covertype.training.searches import FOREST
 
 _RECIPE_ROWS = 58_101
-"""As many as one of the ten batches of the dataset holds."""
+"""The number of rows in one of the ten batches of the dataset."""
 
 _RECIPES = {"reference": "reference", "former": "former release", "new": "this release"}
 
 
 @dataclass(frozen=True)
 class Course:
-    """Where the ways run: the rows as a snapshot, and an MLflow server with its artifacts."""
+    """The environment of the ways: the rows as a snapshot, and an MLflow server."""
 
     datasets: Datasets
     snapshot: str
@@ -33,7 +33,7 @@ class Course:
     artifacts: Path
 
     def run(self, way: str, title: str | None = None) -> RecipeResult:
-        """Run one way in a process of its own."""
+        """Run one way in its own process."""
         before = self._stored_bytes()
         said = output_of("benchmarks.ways", way, str(self.datasets.root), self.snapshot, self.uri)
         outcome = Outcome(said["seconds"], said["peak_mb"], [Fit(**each) for each in said["fits"]])
@@ -48,7 +48,7 @@ class Course:
 
 @contextmanager
 def course(rows: int) -> Iterator[Course]:
-    """Lay out so many rows and run a server, all of it gone at the end."""
+    """Write a snapshot of some rows and run a server; remove everything at the end."""
     with tempfile.TemporaryDirectory(prefix="training.") as made:
         folder = Path(made)
         datasets = Datasets(folder / "datasets")
@@ -87,7 +87,7 @@ def all_rows(rows: int) -> AllRows:
 
 
 def main() -> None:
-    """Measure and write it down."""
+    """Measure, and write the report."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=__doc__)
     parser.add_argument("--full", action="store_true", help="train on all rows")
     if parser.parse_args().full:

@@ -1,4 +1,4 @@
-"""What `make bench-training` measured, as its sections of docs/benchmarks.md."""
+"""The sections of docs/benchmarks.md that `make bench-training` writes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _PACKAGES = ("scikit-learn", "scikit-learn-intelex", "mlflow", "skops", "numpy",
 
 @dataclass(frozen=True)
 class RecipeResult:
-    """One way to train: what its process gave, and the bytes that the server stores of it."""
+    """One way to train: the outcome of its process, and the bytes that the server stores."""
 
     title: str
     outcome: Outcome
@@ -126,7 +126,7 @@ def _reading_row(reading: RecipeResult, width: int) -> list[str]:
 
 
 def _against_reference(ways: Sequence[RecipeResult], times: float, points: float) -> str:
-    """Compare the new recipe with the others, and with what it has to reach."""
+    """Compare the new recipe with the others and with its targets."""
     reference, former, new = ways
     faster = reference.outcome.seconds / new.outcome.seconds
     better = 100 * (new.best.accuracy - reference.best.accuracy)
@@ -231,7 +231,7 @@ def _described(parameters: Parameters) -> list[str]:
 
 
 def _targets(measured: AllRows) -> str:
-    """Say what the forests reach of their targets: all of it computed."""
+    """Return which targets the forests reach, computed from the results."""
     default, best = measured.default, measured.forests[-1]
     parts = [
         f"`{best.title}` takes {_ratio(best, default):.2f} times the default forest's time and "

@@ -60,7 +60,7 @@ class Fit:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a way needed, from reading the snapshot to the last logged model, and what it made."""
+    """The cost of a way, from reading the snapshot to the last logged model, and its models."""
 
     seconds: float
     peak_mb: float
@@ -75,7 +75,7 @@ class Way(Protocol):
 
 
 class Reading:
-    """Trains nothing: what a process needs that only reads the rows."""
+    """Trains nothing: the cost of a process that only reads the rows."""
 
     def run(self, datasets: Datasets, snapshot: str) -> list[str]:
         datasets.read_snapshot(snapshot)
@@ -239,7 +239,7 @@ def _stored_nodes(uri: str) -> int:
 
 
 def main() -> None:
-    """Run one way and print what it gave."""
+    """Run one way and print its outcome."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ways", description=__doc__)
     parser.add_argument("way", choices=WAYS)
     parser.add_argument("datasets", type=Path)

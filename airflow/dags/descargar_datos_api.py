@@ -66,11 +66,11 @@ def descargar_datos_api():
         files = collected[:]
         if not files:
             of_this_run = {"dag_id": dag_run.dag_id, "run_ids": [dag_run.run_id]}
-            # Without groups, as when choosing them failed, there is one task that could not start.
+            # If choosing the groups failed, there is one task that could not start.
             states = ["failed", "upstream_failed"]
             failed = ti.get_ti_count(**of_this_run, task_ids=["fetch"], states=states)
             if failed:
-                # A run is judged by its last task alone: skipped, it would pass for a good one.
+                # Airflow judges a run by its last task: skipped, the run would count as a success.
                 raise AirflowFailException(
                     f"No group gave rows, and {failed} failed: see the logs of this run's tasks"
                 )

@@ -44,7 +44,7 @@ def preprocess_covertype():
     ) -> None:
         from covertype import jobs
 
-        # People can create events too, in Airflow's interface; those say nothing of rows.
+        # People can create events too, in Airflow's interface, without a number of rows.
         news = triggering_asset_events.get(RAW_DATA) or []
         is_last = any(event.extra.get("rows") == 0 for event in news)
         snapshot = jobs.take_snapshot(**grown, anyway=is_last or params["announce_anyway"])

@@ -3,12 +3,12 @@
 Each starts on new training data and runs one search of `covertype.training.searches`: every
 candidate is an MLflow run of its own, all on the same snapshot, and the most accurate one is kept.
 The best forest is then registered, and promoted if it beats the model in Production. If a candidate
-could not be trained, the best of the others is kept all the same, but the run ends as failed and
-names it.
+could not be trained, the best of the others is kept, but the run ends as failed and names the
+candidate.
 
-The tasks that hold a whole model have pools, which bound the memory that they take together: one
-for forests and one for regressions, so that neither kind keeps the other waiting. Everything else
-has the default pool, so that nothing else waits for a model to be trained.
+Tasks that hold a whole model use a pool for forests or a pool for regressions. The pools limit
+their memory, and neither kind waits for the other. All other tasks use the default pool, so they
+never wait for training.
 """
 
 import os
@@ -61,7 +61,7 @@ def search_dag(dag_id: str, search: Search, *, promotes: bool, pool: str) -> Non
         def plan(params=None, dag_run=None) -> list[dict]:
             from covertype import jobs
 
-            # Announcements that came during the former run are one round, on the newest data.
+            # Announcements during the previous run become one round, on the newest data.
             search_id = f"{dag_id}/{dag_run.run_id}"
             return jobs.plan_search(search, params["candidates"], search_id, params["snapshot"])
 
@@ -69,7 +69,7 @@ def search_dag(dag_id: str, search: Search, *, promotes: bool, pool: str) -> Non
         def train(batch: dict) -> list[str]:
             from covertype import jobs
 
-            # What collects, schedules and serves goes first.
+            # Collection, scheduling and serving go first.
             os.nice(10)
             chosen = jobs.batch_of(search, **batch)
             get_current_context()["name"] = chosen.name
@@ -103,7 +103,7 @@ def search_dag(dag_id: str, search: Search, *, promotes: bool, pool: str) -> Non
         def report_missing(batches: list[dict], ti=None) -> None:
             from covertype import jobs
 
-            # Airflow judges a run by its last tasks, and `choose_best` passes with one candidate.
+            # Airflow judges a run by its last tasks, and `choose_best` succeeds with one candidate.
             trained = ti.xcom_pull(task_ids="train", map_indexes=range(len(batches)))
             if missing := jobs.untrained(search, batches, trained):
                 raise AirflowFailException(

@@ -23,11 +23,11 @@ ROOT = Path(__file__).parents[2]
 DEFAULT_PORTS = {"mlflow": 5000, "data-api": 8001, "airflow": 8080, "inference": 8000, "ui": 8503}
 
 AIRFLOW_USER = "admin"
-AIRFLOW_PASSWORD = "admin"  # noqa: S105  the known default, reachable from this machine alone
+AIRFLOW_PASSWORD = "admin"  # noqa: S105  a public default; the port is on loopback
 
 _LOG_BYTES = 20_000_000
 _END_SECONDS = 5.0
-_CENSUS_SECONDS = 1.0
+_RECORD_SECONDS = 1.0
 
 
 class CannotStart(Exception):
@@ -35,7 +35,7 @@ class CannotStart(Exception):
 
 
 def port_variable(service: str) -> str:
-    """Return the name of the variable that moves a service to another port."""
+    """Return the name of the environment variable that sets a service's port."""
     return f"{service.upper().replace('-', '_')}_PORT"
 
 
@@ -60,9 +60,9 @@ class Processes:
         self._after_start: Callable[[], None] = lambda: None
 
     def on_start(self, action: Callable[[], None]) -> None:
-        """Call `action` when every service is started, though not yet ready.
+        """Call `action` when every service has been started, but may not be ready yet.
 
-        Not before: honcho forks to start them, which does not go well with other threads.
+        Not before: honcho forks to start services, and forking is unsafe with other threads.
         """
         self._after_start = action
 
@@ -77,7 +77,7 @@ class Processes:
         return self.state / "airflow" / "passwords.json"
 
     def run(self) -> None:
-        """Start every service; return when all have ended, which the first to end brings about.
+        """Start every service; return when all have ended. When one ends, the others are ended too.
 
         Raises
         ------
@@ -108,21 +108,21 @@ class Processes:
         if self._ending:
             return
         self._ending = True
-        self._take_census()
-        # What left its service's process group, as Airflow's tasks do, is not reached by honcho,
-        # which may wait for it all the same.
+        self._record_processes()
+        # Airflow's tasks leave the process group of their service. honcho does not signal them, but
+        # may wait for them.
         rest = threading.Timer(_END_SECONDS + 1, self._end_the_rest)
         rest.daemon = True
         rest.start()
 
-    def _take_census_often(self) -> None:
-        while not self._ended.wait(_CENSUS_SECONDS):
-            self._take_census()
+    def _record_processes_often(self) -> None:
+        while not self._ended.wait(_RECORD_SECONDS):
+            self._record_processes()
 
-    def _take_census(self) -> None:
-        """Note every process of the services, so that none is lost when its parent ends.
+    def _record_processes(self) -> None:
+        """Record every process of the services, so that none is lost when its parent ends.
 
-        The children of this one are honcho's: they wait for the services and end after them.
+        The direct children are honcho's: they wait for the services and end after them.
         """
         for child in psutil.Process().children():
             with suppress(psutil.NoSuchProcess):
@@ -132,7 +132,7 @@ class Processes:
     def service_started(self, service: str) -> None:
         self._starting.discard(service)
         if not self._starting:
-            threading.Thread(target=self._take_census_often, daemon=True).start()
+            threading.Thread(target=self._record_processes_often, daemon=True).start()
             self._after_start()
 
     def service_ended(self, service: str) -> None:
@@ -140,7 +140,7 @@ class Processes:
             self.stopped_by_itself = service
 
     def _end_the_rest(self) -> None:
-        self._take_census()
+        self._record_processes()
         left = [process for process in self._started.values() if process.is_running()]
         for process in left:
             _signal(process.terminate)
@@ -150,17 +150,17 @@ class Processes:
         psutil.wait_procs(left, timeout=_END_SECONDS)
 
     def check_ports(self) -> None:
-        """Look for services whose port something else listens on.
+        """Check that nothing else listens on the services' ports.
 
         Raises
         ------
         CannotStart
-            If there is one.
+            If a port is in use.
         """
         try:
             connections = psutil.net_connections("tcp")
         except psutil.AccessDenied:
-            # Some systems tell root alone; the service itself then says that its port is in use.
+            # On some systems only root may list connections; the service reports the error then.
             return
         listening = {
             connection.laddr.port: connection.pid
@@ -213,7 +213,7 @@ class Processes:
 
 
 def _private(path: Path, make: Callable[[], str]) -> str:
-    """Return what a file holds that we alone can read, made when it is not there."""
+    """Return the content of a file that only its owner can read; create it if necessary."""
     if not path.exists() or not path.read_text():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)
@@ -222,13 +222,13 @@ def _private(path: Path, make: Callable[[], str]) -> str:
 
 
 def shared_env(program: str) -> dict[str, str]:
-    """Return the environment that a program shares with its container."""
+    """Return the settings of a program that `make run` and its container share."""
     values = dotenv_values(ROOT / program / f"{program}.env")
     return {name: value for name, value in values.items() if value is not None}
 
 
 class _Manager(Manager):  # type: ignore[misc]  # honcho has no types
-    """Honcho's manager, which tells when it begins to end its processes, whatever the cause."""
+    """Honcho's manager, with a callback before it ends its processes, whatever the cause."""
 
     def __init__(self, printer: "_LogFiles", before_end: Callable[[], None]) -> None:
         super().__init__(printer=printer)
@@ -240,7 +240,7 @@ class _Manager(Manager):  # type: ignore[misc]  # honcho has no types
 
 
 class _LogFiles:
-    """Takes what honcho would print, into a file for each service, and one before it."""
+    """Writes honcho's output to one log file for each service, with one backup."""
 
     width = 0
 
