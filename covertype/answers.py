@@ -17,9 +17,9 @@ def _by_class(schema: dict[str, Any]) -> Meta:
     return Meta(extra_json_schema={"properties": properties, "required": list(CLASSES)})
 
 
-# The schema names the classes. A client still reads the label of a class that it does not know.
+# The schema names the classes. A client still reads a class that it does not know.
 _Label = Annotated[str, Meta(extra_json_schema={"enum": list(CLASSES)})]
-_Class = Annotated[int, Meta(ge=0, le=len(CLASSES) - 1)]
+_Class = Annotated[int, Meta(ge=0, extra_json_schema={"maximum": len(CLASSES) - 1})]
 _NUMBER: dict[str, Any] = {"type": "number"}
 
 

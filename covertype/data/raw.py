@@ -105,7 +105,7 @@ class RawFiles:
         rejected: list[RejectedRow] = []
         with (
             _cells_of_any_length(),
-            path.open(newline="", encoding="utf-8", errors="replace") as file,
+            path.open(newline="", encoding="utf-8-sig", errors="replace") as file,
         ):
             reader = csv.reader(file)
             for cells in reader:

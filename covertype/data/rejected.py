@@ -3,6 +3,7 @@
 A file has a line for each broken rule: source, line, text, rule, feature, value.
 """
 
+import csv
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -50,7 +51,9 @@ def write(folder: Path, source: str, rows: Sequence[RejectedRow]) -> None:
         for broken in row.violations
     ]
     with replacing(path) as temporary:
-        pd.DataFrame(lines, columns=_COLUMNS).to_csv(temporary, index=False)
+        pd.DataFrame(lines, columns=_COLUMNS).to_csv(
+            temporary, index=False, quoting=csv.QUOTE_NONNUMERIC
+        )
 
 
 def read(folder: Path) -> pd.DataFrame:

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
-from covertype.registry.names import REASON, RULE
+from covertype.registry.names import ACCURACY, FORMER_ACCURACY, REASON, RULE
 from covertype.registry.verdicts import Rule, Verdict
 
 _BY_ACCURACY = re.compile(
@@ -21,7 +22,19 @@ def from_tags(tags: Mapping[str, str]) -> Verdict | None:
 
     None if a later one tagged it, or its sentence is unknown.
     """
-    return None if RULE in tags else _read(tags.get(REASON, ""))
+    verdict = None if RULE in tags else _read(tags.get(REASON, ""))
+    if verdict is None:
+        return None
+    return replace(
+        verdict,
+        accuracy=_exact(verdict.accuracy, tags.get(ACCURACY)),
+        former_accuracy=_exact(verdict.former_accuracy, tags.get(FORMER_ACCURACY)),
+    )
+
+
+def _exact(stated: float | None, tag: str | None) -> float | None:
+    """Return a figure of the sentence as its tag holds it, which is with more digits."""
+    return float(tag) if stated is not None and tag is not None else stated
 
 
 def _read(sentence: str) -> Verdict | None:

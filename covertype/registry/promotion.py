@@ -67,7 +67,9 @@ def promote_if_better(version: str, test: Part) -> Verdict:
     for _ in range(_JUDGEMENT_LIMIT):
         present = _in_production()
         if present == version:
-            return _record(version, _verdict_in_production(version))
+            verdict = _verdict_in_production(version)
+            _tag(version, verdict)
+            return _record(version, verdict)
         verdict = _judge(version, present, test)
         _tag(version, verdict)
         if _in_production() == present:
@@ -75,7 +77,9 @@ def promote_if_better(version: str, test: Part) -> Verdict:
                 to_production(version)
             return _record(version, verdict)
         log.warning("Production changed while version %s was judged", version)
-    return _record(version, Verdict(rule=Rule.PRODUCTION_CHANGED, changes=_JUDGEMENT_LIMIT))
+    verdict = Verdict(rule=Rule.PRODUCTION_CHANGED, changes=_JUDGEMENT_LIMIT)
+    _tag(version, verdict)
+    return _record(version, verdict)
 
 
 def _in_production() -> str | None:
@@ -144,8 +148,6 @@ def _tag(version: str, verdict: Verdict) -> None:
 
 
 def _record(version: str, verdict: Verdict) -> Verdict:
-    """Tag a version with its verdict; the outcome is written last."""
-    tags = verdict.facts() | {REASON: verdict.reason, VERDICT: verdict.outcome}
-    for key, value in tags.items():
-        MlflowClient().set_model_version_tag(MODEL_NAME, version, key, value)
+    """Tag a version with the outcome of its verdict, after everything else is done."""
+    MlflowClient().set_model_version_tag(MODEL_NAME, version, VERDICT, verdict.outcome)
     return verdict

@@ -2,7 +2,7 @@
 
 import re
 
-_WHOLE_NUMBER = re.compile(r"([+-]?)0*([0-9]+)(?:\.0*)?")
+_WHOLE_NUMBER = re.compile(r"([+-]?)([0-9]+)(?:\.0*)?")
 _LONGEST = 18
 
 
@@ -13,6 +13,8 @@ def value_of(cell: str) -> int | str:
     """
     text = cell.strip()
     found = _WHOLE_NUMBER.fullmatch(text)
-    if found is None or len(found[2]) > _LONGEST:
+    if found is None:
         return text
-    return int(found[1] + found[2])
+    # Apart from the expression, which would try every number of zeros.
+    digits = found[2].lstrip("0") or "0"
+    return int(found[1] + digits) if len(digits) <= _LONGEST else text

@@ -1,5 +1,6 @@
 """Rows as CSV, in one dialect: bodies of requests, files that people upload, and raw files."""
 
+import codecs
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -17,13 +18,14 @@ from covertype.rows.violations import CELLS, Violation
 
 Lines = bytes | bytearray | memoryview
 
-_SEPARATORS = ",;\t"
+SEPARATORS = ",;\t"
 _SAMPLE = 1000
+
 _BY_LOWER_CASE = {name.lower(): name for name in COLUMNS}
 
 _NUMBERS: tuple[Quantity, ...] = (*QUANTITIES, TARGET)
-_DIGITS = np.isin(np.arange(256), np.frombuffer(b"0123456789.", np.uint8))
-_ENDS = np.isin(np.arange(256), np.frombuffer(b",;\t\r\n", np.uint8))
+_DIGITS = np.isin(np.arange(256), np.frombuffer(b"0123456789", np.uint8))
+_ENDS = np.isin(np.arange(256), np.frombuffer(f"{SEPARATORS}\r\n".encode(), np.uint8))
 
 _INDEXES: dict[str, tuple[pa.Array, npt.NDArray[np.int16]]] = {
     category.name: (
@@ -46,7 +48,8 @@ class InvalidHeader(ValueError):
 
     def __init__(self, missing: Sequence[str], repeated: Sequence[str]) -> None:
         self.missing, self.repeated = tuple(missing), tuple(repeated)
-        super().__init__(f"missing: {', '.join(missing)}; repeated: {', '.join(repeated)}")
+        named = {"missing": self.missing, "repeated": self.repeated}
+        super().__init__("; ".join(f"{what}: {', '.join(of)}" for what, of in named.items() if of))
 
 
 @dataclass(frozen=True)
@@ -124,12 +127,15 @@ class Layout:
             Number of first lines to skip.
         """
         lines = bytes(lines)
-        if _has_hexadecimals(lines):
+        if lines.startswith(codecs.BOM_UTF8) or _has_hexadecimals(lines):
             return None
         table = None if b".0" in lines[:_SAMPLE] else self._table(lines, skipped, pa.int16())
         if table is None and _fractions_are_zero(lines):
             table = self._table(lines, skipped, pa.float64())
-        return None if table is None else self._codes(table)
+        if table is None or (b'"' in lines and len(table) != _count_lines(lines) - skipped):
+            # A quoted cell holds the end of a line, and may go on in the next block.
+            return None
+        return self._codes(table)
 
     def _table(self, lines: bytes, skipped: int, number: pa.DataType) -> pa.Table | None:
         types = {quantity.name: number for quantity in _NUMBERS}
@@ -177,13 +183,19 @@ def _fractions_are_zero(lines: bytes) -> bool:
     characters = np.frombuffer(lines + b"\n\n", np.uint8)
     points = np.flatnonzero(characters == ord("."))
     exponents = np.flatnonzero((characters | 0x20) == ord("e"))
+    before_exponents = characters[exponents - 1]
     return bool(
-        (characters[points + 1] == ord("0")).all()
+        _DIGITS[characters[points - 1]].all()
+        and (characters[points + 1] == ord("0")).all()
         and _ENDS[characters[points + 2]].all()
-        and not _DIGITS[characters[exponents - 1]].any()
+        and not (_DIGITS[before_exponents] | (before_exponents == ord("."))).any()
     )
+
+
+def _count_lines(lines: bytes) -> int:
+    return lines.count(b"\n") + (not lines.endswith(b"\n"))
 
 
 def separator_of(line: str) -> str:
     """Return the separator of a line: a comma, a semicolon or a tab."""
-    return max(_SEPARATORS, key=line.count)
+    return max(SEPARATORS, key=line.count)

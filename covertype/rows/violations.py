@@ -23,6 +23,16 @@ _SHOWN_NAME = 80
 _SHOWN_VALUE = 60
 
 
+_FEATURES = ", ".join(FEATURE_NAMES)
+_SENTENCES = {
+    VALUE: "{allowed}, got {value}",
+    MISSING: "{feature} is missing",
+    UNKNOWN: f"{{feature}} is not a feature; the features are {_FEATURES}",
+    VALUES: f"features must hold {len(FEATURES)} values in this order: {_FEATURES}; got {{value}}",
+    CELLS: "a row must have {columns} columns, got {value}",
+}
+
+
 class Violation(NamedTuple):
     """One rule that a row breaks.
 
@@ -39,7 +49,10 @@ def shown(value: Any) -> str:
     """Return a value as a violation stores it: as JSON, shortened; an empty text stays empty."""
     if value == "":
         return ""
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    except RecursionError:
+        return "a value that is nested too deeply"
     return text if len(text) <= _SHOWN_VALUE else f"{text[: _SHOWN_VALUE - 3]}…"
 
 
@@ -52,22 +65,9 @@ def describe(violation: Violation, columns: int = len(COLUMNS)) -> str:
     columns : int
         Number of columns in the row's file.
     """
-    rule, feature, value = violation
-    match rule:
-        case "value":
-            return f"{_RULES[feature]}, got {value or 'nothing'}"
-        case "missing":
-            return f"{feature} is missing"
-        case "unknown":
-            return (
-                f"{feature[:_SHOWN_NAME]} is not a feature; "
-                f"the features are {', '.join(FEATURE_NAMES)}"
-            )
-        case "values":
-            return (
-                f"features must hold {len(FEATURES)} values in this order: "
-                f"{', '.join(FEATURE_NAMES)}; got {value}"
-            )
-        case "cells":
-            return f"a row must have {columns} columns, got {value}"
-    return value
+    return _SENTENCES[violation.rule].format(
+        allowed=_RULES.get(violation.feature, violation.feature),
+        feature=violation.feature[:_SHOWN_NAME],
+        value=violation.value or "nothing",
+        columns=columns,
+    )

@@ -5,6 +5,7 @@ bytes, by a compiled decoder that keeps nothing but where the wanted values stan
 read in blocks of bytes, or one value after the other.
 """
 
+import codecs
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -18,7 +19,6 @@ Content = Body | memoryview
 LONGEST_VALUE = 64_000
 """Bytes that one observation may have, as a value of a list, a body or a line of CSV."""
 
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _LONGEST_QUOTED = 8_000_000
 _NO_JSON = (
     (b"NaN", b'"NaN"'),
@@ -81,8 +81,8 @@ def quote_what_is_no_number(body: Content) -> Content:
     A byte order mark is taken off. A long body is left as it is: the place of its fault is told.
     """
     content = memoryview(body)
-    if content[: len(BYTE_ORDER_MARK)] == BYTE_ORDER_MARK:
-        content = content[len(BYTE_ORDER_MARK) :]
+    if bytes(content[: len(codecs.BOM_UTF8)]) == codecs.BOM_UTF8:
+        content = content[len(codecs.BOM_UTF8) :]
     if len(content) > _LONGEST_QUOTED:
         return content
     quoted = bytes(content)

@@ -1,5 +1,6 @@
 """Observations and answers as CSV."""
 
+import codecs
 import csv
 import io
 import re
@@ -17,7 +18,7 @@ from covertype.contract import CLASSES, FEATURE_NAMES
 from covertype.rows.codes import Codes, Row
 from covertype.rows.csv_files import InvalidHeader, Layout, separator_of
 from covertype.rows.observations import InvalidRow
-from inference.api.bodies import BYTE_ORDER_MARK, LONGEST_VALUE, Body
+from inference.api.bodies import LONGEST_VALUE, Body
 from inference.api.requests import check_count, collect, invalid, invalid_row
 
 _BLOCK = 20_000
@@ -34,8 +35,8 @@ def read_csv(body: Body, limit: int) -> Codes:
     InvalidRequest
         If a line breaks the contract, with the first values that do.
     """
-    if body.startswith(BYTE_ORDER_MARK):
-        body = body[len(BYTE_ORDER_MARK) :]
+    if body.startswith(codecs.BOM_UTF8):
+        body = body[len(codecs.BOM_UTF8) :]
     _check_lines(body)
     layout = _layout(body)
     lines = _count_lines(body) - layout.has_header

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from covertype.contract import CATEGORIES, COLUMNS, FEATURES, TARGET, Category, Feature, Quantity
-from covertype.rows.violations import VALUE, Violation
+from covertype.rows.violations import CELLS, Violation
 from covertype.training.derived import DERIVED
 from covertype_ui import texts
 from covertype_ui.language import number, say
@@ -69,7 +69,10 @@ def _formula(weights: Mapping[str, int]) -> str:
 
 def broken_rule(rule_id: str, feature: str) -> str:
     """Say which rule a row of a raw file breaks; `rule_id` as in `covertype.rows.violations`."""
-    return rule(feature) if rule_id == VALUE else say(texts.WRONG_WIDTH, wanted=len(COLUMNS))
+    if rule_id == CELLS:
+        return say(texts.WRONG_WIDTH, wanted=len(COLUMNS))
+    # The contract may have changed since.
+    return rule(feature) if feature in _FEATURES else feature
 
 
 def broken_rules(violations: Sequence[Violation]) -> str:

@@ -49,3 +49,8 @@ def test_sentences_of_a_former_release_are_read_as_facts(datasets: Datasets, for
         [Violation(VALUE, "Aspect", "")],
         [Violation(CELLS, value="12")],
     ]
+
+
+def test_a_bare_carriage_return_in_a_row_breaks_no_file(datasets: Datasets) -> None:
+    datasets.write_rejected("a.csv", [RejectedRow(1, "a\rcells", FACTS)])
+    assert datasets.read_rejected()["text"].tolist() == ["a\rcells"]

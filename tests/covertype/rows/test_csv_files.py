@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from covertype.contract import COLUMNS, FEATURE_NAMES
+from covertype.rows.cells import value_of
 from covertype.rows.csv_files import InvalidHeader, Layout, separator_of
 from covertype.rows.observations import InvalidRow, parse_observation, with_names
 from covertype.rows.violations import describe
@@ -81,3 +82,29 @@ def test_names_that_are_missing_or_repeated_are_named() -> None:
 @pytest.mark.parametrize(("line", "separator"), [("a,b;c,d", ","), ("a;b", ";"), ("a\tb", "\t")])
 def test_the_most_frequent_separator_separates(line: str, separator: str) -> None:
     assert separator_of(line) == separator
+
+
+@pytest.mark.parametrize("cell", ["0" * 1_000_000 + "x", "0" * 1_000_000 + "7", "9" * 1_000_000])
+def test_a_long_cell_is_read_in_one_pass(cell: str) -> None:
+    # A pass for every zero would take hours.
+    expected = 7 if cell.endswith("7") else cell
+    assert value_of(cell) == expected
+
+
+@pytest.mark.parametrize(
+    "text", [".0", "-.0", "+.0", " .0", "\ufeff3000", "7.0.0", "1.e0", "1.0e3"]
+)
+def test_what_the_rule_rejects_is_not_read_fast(text: str) -> None:
+    cells = text_of([text, *PARSED[1:]])
+    line = ",".join(cells).encode()
+    usual = ",".join(text_of([3000.0, *PARSED[1:]])).encode()
+    assert Layout(FEATURE_NAMES).read_fast(line) is None
+    assert Layout(FEATURE_NAMES).read_fast(usual + b"\n" + line) is None
+
+
+def test_a_quoted_cell_with_the_end_of_a_line_is_not_read_fast() -> None:
+    layout = Layout([*FEATURE_NAMES, "note"])
+    line = ",".join(text_of(PARSED))
+    assert layout.read_fast(f'{line},"a"\n{line},b\n'.encode()) is not None
+    assert layout.read_fast(f'{line},"a\n{line},b"\n'.encode()) is None
+    assert layout.read_fast(f'{line},"a\n{line},b\n'.encode()) is None

@@ -88,3 +88,10 @@ def test_missing_and_unknown_names_are_named() -> None:
 
 def test_a_long_value_is_shortened_in_the_message() -> None:
     assert len(errors_of(with_value("Elevation", "x" * 10_000))["Elevation"]) < 200
+
+
+def test_a_value_nested_to_the_limit_of_the_parser_is_described() -> None:
+    value: Any = []
+    for _ in range(100_000):
+        value = [value]
+    assert "nested too deeply" in errors_of(with_value("Elevation", value))["Elevation"]
