@@ -1,7 +1,8 @@
 """The data contract, stated once: columns, units, ranges, categories and classes.
 
 Validation, the encoder, the request model of the inference service, the form and the
-documentation are made from this module. Nothing else spells a column's name.
+documentation are made from this module. Beside it, only derived columns and the app's texts spell
+columns' names.
 
 Source of the variables and of the soil descriptions: Blackard and Dean, "Comparative accuracies
 of artificial neural networks and discriminant analysis in predicting forest cover types from

@@ -86,7 +86,7 @@ def _fetch(group: int, url: str, timeout: float) -> tuple[int, list[list[str]]]:
     if status == requests.codes.bad_request:
         raise NothingToCollect(f"Group {group}: {_detail(body)}")
     if status == _UNPROCESSABLE:
-        raise DataApiRejected(f"Group {group}: {url} refused the request: {_detail(body)}")
+        raise DataApiRejected(f"Group {group}: {url} rejected the request: {_detail(body)}")
     if status != requests.codes.ok:
         raise DataApiUnavailable(f"Group {group}: {url} answered {status}: {_detail(body)}")
     try:
@@ -138,7 +138,7 @@ def _read(body: bytes) -> tuple[int, list[list[str]]]:
 
 
 def _integer(digits: str) -> int | str:
-    # Python refuses to read one of thousands of digits.
+    # Python can't convert thousands of digits.
     return int(digits) if len(digits) <= _LONGEST_INTEGER else digits
 
 

@@ -125,7 +125,7 @@ def read_rows(
     if not is_list(rows):
         raise invalid("must be a list of observations", *loc)
     in_order = list(columns) == list(FEATURE_NAMES)
-    # Each is one list or object with none inside; with more than that it is refused anyway.
+    # A valid observation is a list or an object without others inside.
     begun = count(rows, b"[", b"{") - 1
     if begun > limit:
         check_count(begun, limit, *loc)
@@ -140,10 +140,10 @@ def read_rows(
 
 
 def _read_fast(rows: memoryview) -> tuple[list[Codes], int]:
-    """Read what is right at first sight; return where the rest begins, and that is for the rules.
+    """Read blocks of observations that the decoder accepts; return where the rest begins.
 
-    A block ends where a list does, before a comma. If that was no end of an observation, what is
-    cut off is no JSON, and refused.
+    A block ends at the end of a list, before a comma. If that is not the end of an observation, the
+    block is not JSON, and the rest begins with it.
     """
     blocks: list[Codes] = []
     start = 1

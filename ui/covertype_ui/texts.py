@@ -7,7 +7,7 @@ Reasons of verdicts, descriptions of features and names of classes take their En
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from covertype.contract import CLASSES, COLUMNS, FEATURES
+from covertype.contract import CLASSES, FEATURES
 from covertype.registry.verdicts import Rule
 
 
@@ -401,58 +401,51 @@ CATEGORY_RULE = Phrase(
 
 # The contract's names
 
-FEATURE_LABELS: dict[str, Phrase] = dict(
-    zip(
-        COLUMNS,
-        (
-            Phrase("Elevación", "Elevation"),
-            Phrase("Orientación", "Aspect"),
-            Phrase("Pendiente", "Slope"),
-            Phrase("Distancia al agua", "Distance to water"),
-            Phrase("Altura sobre el agua", "Height above water"),
-            Phrase("Distancia a caminos", "Distance to roads"),
-            Phrase("Luz a las 9 h", "Light at 9 am"),
-            Phrase("Luz a mediodía", "Light at noon"),
-            Phrase("Luz a las 15 h", "Light at 3 pm"),
-            Phrase("Distancia a incendios", "Distance to fires"),
-            Phrase("Área silvestre", "Wilderness area"),
-            Phrase("Tipo de suelo", "Soil type"),
-            Phrase("Cobertura", "Cover type"),
-        ),
-        strict=True,
-    )
-)
+FEATURE_LABELS: dict[str, Phrase] = {
+    "Elevation": Phrase("Elevación", "Elevation"),
+    "Aspect": Phrase("Orientación", "Aspect"),
+    "Slope": Phrase("Pendiente", "Slope"),
+    "Horizontal_Distance_To_Hydrology": Phrase("Distancia al agua", "Distance to water"),
+    "Vertical_Distance_To_Hydrology": Phrase("Altura sobre el agua", "Height above water"),
+    "Horizontal_Distance_To_Roadways": Phrase("Distancia a caminos", "Distance to roads"),
+    "Hillshade_9am": Phrase("Luz a las 9 h", "Light at 9 am"),
+    "Hillshade_Noon": Phrase("Luz a mediodía", "Light at noon"),
+    "Hillshade_3pm": Phrase("Luz a las 15 h", "Light at 3 pm"),
+    "Horizontal_Distance_To_Fire_Points": Phrase("Distancia a incendios", "Distance to fires"),
+    "Wilderness_Area": Phrase("Área silvestre", "Wilderness area"),
+    "Soil_Type": Phrase("Tipo de suelo", "Soil type"),
+    "Cover_Type": Phrase("Cobertura", "Cover type"),
+}
 
-_SPANISH_DESCRIPTIONS = (
-    "Elevación sobre el nivel del mar",
-    "Hacia dónde mira la ladera: rumbo en grados desde el norte",
-    "Inclinación del terreno",
-    "Distancia horizontal al agua superficial más cercana",
-    "Altura sobre el agua más cercana; negativa si está por debajo",
-    "Distancia horizontal al camino más cercano",
-    "Iluminación a las 9 h en el solsticio de verano",
-    "Iluminación a mediodía en el solsticio de verano",
-    "Iluminación a las 15 h en el solsticio de verano",
-    "Distancia horizontal al origen de incendio más cercano",
-    "Área silvestre del Bosque Nacional Roosevelt, Colorado",
-    "Tipo de suelo, por su unidad ecológica del USFS",
-)
+_SPANISH_DESCRIPTIONS = {
+    "Elevation": "Elevación sobre el nivel del mar",
+    "Aspect": "Hacia dónde mira la ladera: rumbo en grados desde el norte",
+    "Slope": "Inclinación del terreno",
+    "Horizontal_Distance_To_Hydrology": "Distancia horizontal al agua superficial más cercana",
+    "Vertical_Distance_To_Hydrology": "Altura sobre el agua más cercana; negativa si está "
+    "por debajo",
+    "Horizontal_Distance_To_Roadways": "Distancia horizontal al camino más cercano",
+    "Hillshade_9am": "Iluminación a las 9 h en el solsticio de verano",
+    "Hillshade_Noon": "Iluminación a mediodía en el solsticio de verano",
+    "Hillshade_3pm": "Iluminación a las 15 h en el solsticio de verano",
+    "Horizontal_Distance_To_Fire_Points": "Distancia horizontal al origen de incendio más cercano",
+    "Wilderness_Area": "Área silvestre del Bosque Nacional Roosevelt, Colorado",
+    "Soil_Type": "Tipo de suelo, por su unidad ecológica del USFS",
+}
 
 FEATURE_DESCRIPTIONS: dict[str, Phrase] = {
-    feature.name: Phrase(spanish, feature.description)
-    for feature, spanish in zip(FEATURES, _SPANISH_DESCRIPTIONS, strict=True)
+    feature.name: Phrase(_SPANISH_DESCRIPTIONS[feature.name], feature.description)
+    for feature in FEATURES
 }
 
-_SPANISH_CLASSES = (
-    "Pícea y abeto",
-    "Pino contorta",
-    "Pino ponderosa",
-    "Álamo y sauce",
-    "Álamo temblón",
-    "Abeto de Douglas",
-    "Krummholz",
-)
-
-CLASS_LABELS: dict[str, Phrase] = {
-    name: Phrase(spanish, name) for name, spanish in zip(CLASSES, _SPANISH_CLASSES, strict=True)
+_SPANISH_CLASSES = {
+    "Spruce/Fir": "Pícea y abeto",
+    "Lodgepole Pine": "Pino contorta",
+    "Ponderosa Pine": "Pino ponderosa",
+    "Cottonwood/Willow": "Álamo y sauce",
+    "Aspen": "Álamo temblón",
+    "Douglas-fir": "Abeto de Douglas",
+    "Krummholz": "Krummholz",
 }
+
+CLASS_LABELS: dict[str, Phrase] = {name: Phrase(_SPANISH_CLASSES[name], name) for name in CLASSES}
