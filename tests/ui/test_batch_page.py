@@ -13,8 +13,8 @@ from covertype.contract import CLASSES, COLUMNS, FEATURE_NAMES
 from covertype_ui import batch_run, texts
 from covertype_ui.batch_run import ADDED_COLUMNS, BatchRun
 from covertype_ui.examples import TYPICAL
+from covertype_ui.memory_budget import MemoryBudget
 from covertype_ui.pages import batch as batch_page
-from covertype_ui.room import Room
 from tests.ui.fakes import FakeInference, Reply, batch_reply
 
 Page = Callable[[str], AppTest]
@@ -101,7 +101,7 @@ def test_unusable_file_is_explained(batch: AppTest, content: bytes, explanation:
 def test_file_that_the_files_of_others_leave_no_room_for_is_said_so(
     batch: AppTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch_page, "room", Room(20))
+    monkeypatch.setattr(batch_page, "budget", MemoryBudget(20))
     upload(batch, f"{LINE}\n{LINE}\n".encode())
     assert [error.value for error in batch.error] == [
         texts.FILE_NO_ROOM.es.format(name="plots.csv")

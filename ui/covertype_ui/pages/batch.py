@@ -14,7 +14,7 @@ from covertype_ui.contract_words import description, rule
 from covertype_ui.examples import TYPICAL
 from covertype_ui.inference import PROBLEMS, ServiceProblem
 from covertype_ui.language import number, percent, say
-from covertype_ui.room import NoRoom, room
+from covertype_ui.memory_budget import NoMemoryLeft, budget
 from covertype_ui.rows import (
     ROW_LIMIT,
     UNUSABLE,
@@ -106,14 +106,14 @@ def _take(name: str, content: bytes) -> None:
     for key in (_RUN, _UNUSABLE, _PROBLEM):
         st.session_state.pop(key, None)
     try:
-        st.session_state[_RUN] = BatchRun(name, room.read(content))
-    except (*UNUSABLE, NoRoom) as unusable:
+        st.session_state[_RUN] = BatchRun(name, budget.read(content))
+    except (*UNUSABLE, NoMemoryLeft) as unusable:
         st.session_state[_UNUSABLE] = (name, unusable)
 
 
-def _why_unusable(name: str, unusable: UnusableFile | NoRoom) -> str:
+def _why_unusable(name: str, unusable: UnusableFile | NoMemoryLeft) -> str:
     match unusable:
-        case NoRoom():
+        case NoMemoryLeft():
             return say(texts.FILE_NO_ROOM, name=name)
         case NotText():
             return say(texts.FILE_NOT_TEXT, name=name)

@@ -12,12 +12,12 @@ CELLS_HELD = 5_000_000
 _ENDS_OF_CELLS = [end.encode() for end in f"{SEPARATORS}\r\n"]
 
 
-class NoRoom(Exception):
-    """The open files leave no room for another one."""
+class NoMemoryLeft(Exception):
+    """The open files leave no memory for another one."""
 
 
-class Room:
-    """Room for a number of cells; a table takes its share for as long as it exists."""
+class MemoryBudget:
+    """MemoryBudget for a number of cells; a table takes its share for as long as it exists."""
 
     def __init__(self, cells: int) -> None:
         self._free = cells
@@ -25,11 +25,11 @@ class Room:
         self._lock = threading.RLock()
 
     def read(self, content: bytes) -> Table:
-        """Read a table if there is room for it.
+        """Read a table if it fits.
 
         Raises
         ------
-        NoRoom
+        NoMemoryLeft
             If there is none.
         NotText, NoRows, NotATable, ColumnsMissing, ColumnsRepeated, TooLong
             If it is no such file, as `read_table` says.
@@ -47,9 +47,9 @@ class Room:
     def _take(self, cells: int) -> None:
         with self._lock:
             if cells > self._free:
-                raise NoRoom
+                raise NoMemoryLeft
             self._free -= cells
 
 
-room = Room(CELLS_HELD)
-"""The room of this process."""
+budget = MemoryBudget(CELLS_HELD)
+"""The budget of this process."""
