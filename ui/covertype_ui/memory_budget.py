@@ -17,7 +17,7 @@ class NoMemoryLeft(Exception):
 
 
 class MemoryBudget:
-    """MemoryBudget for a number of cells; a table takes its share for as long as it exists."""
+    """A number of cells; a table takes its share for as long as it exists."""
 
     def __init__(self, cells: int) -> None:
         self._free = cells
@@ -30,7 +30,7 @@ class MemoryBudget:
         Raises
         ------
         NoMemoryLeft
-            If there is none.
+            If it does not fit.
         NotText, NoRows, NotATable, ColumnsMissing, ColumnsRepeated, TooLong
             If it is no such file, as `read_table` says.
         """
