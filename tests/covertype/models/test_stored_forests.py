@@ -22,7 +22,8 @@ from sklearn.tree._tree import NODE_DTYPE
 
 from covertype.contract import CLASSES, FEATURE_NAMES, TARGET
 from covertype.models.artifact import class_probabilities
-from covertype.models.stored_forests import NODE, StoredForest
+from covertype.models.stored_forests import StoredForest
+from covertype.models.stored_trees import NODE
 from covertype.training.encoding import one_hot_encoder, tree_encoder
 
 Change = Callable[[npt.NDArray[Any], npt.NDArray[Any]], Any]
@@ -251,7 +252,7 @@ def test_a_member_larger_than_any_tree_is_not_read(
     archive: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     forest = opened(archive)
-    monkeypatch.setattr("covertype.models.stored_forests._LARGEST_ARRAY", 1000)
+    monkeypatch.setattr("covertype.models.skops_archives._LARGEST_ARRAY", 1000)
     with pytest.raises(ValueError, match="at most 1000 are read"):
         list(forest.trees())
 
