@@ -253,7 +253,7 @@ def _write_secrets(folder: Path, number: int) -> None:
     with (
         patch.object(secrets, "SETTINGS", folder / ".env"),
         patch.object(secrets, "_PENDING", folder / ".env.new"),
-        patch.object(secrets, "_tell_databases"),
+        patch.object(secrets, "_change_in_databases"),
         patch.object(secrets, "SECRETS", made),
         redirect_stderr(said),
     ):
