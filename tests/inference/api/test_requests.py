@@ -11,7 +11,6 @@ from covertype.contract import CATEGORIES, FEATURE_NAMES, QUANTITIES, Category
 from covertype.rows.codes import to_codes, to_row
 from covertype.rows.observations import InvalidRow, parse_observation
 from inference.api.requests import InvalidRequest, parse_each, read_many, read_one
-from inference.api.tables import read_csv
 
 VALID = [3000, 45, 10, 100, 20, 200, 220, 230, 180, 150, "Rawah", "C7745"]
 
@@ -161,17 +160,3 @@ def test_an_observation_that_is_too_long_is_refused_with_the_limit() -> None:
     with pytest.raises(InvalidRequest, match="64000 bytes") as caught:
         read_many(json.dumps({"features": rows}).encode(), 4)
     assert caught.value.faults[0]["loc"] == ["features", 1]
-
-
-@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
-def test_lines_of_more_than_one_block_are_read_in_their_order(newline: str) -> None:
-    rows = [[2000 + number % 1000, *VALID[1:]] for number in range(90_000)]
-    body = newline.join(",".join(map(str, row)) for row in rows).encode()
-    assert read_csv(body, len(rows)).tolist() == to_codes(rows).tolist()
-
-
-def test_a_line_that_is_too_long_is_refused_with_the_limit() -> None:
-    with pytest.raises(InvalidRequest, match="64000 bytes"):
-        read_csv(b"1,2\n" + b"a" * 64_001, 4)
-    with pytest.raises(InvalidRequest, match="64000 bytes"):
-        read_csv(b"1,2\n" + b'"a\n' + (b"b" * 100 + b"\n") * 1000, 2000)
