@@ -1,6 +1,6 @@
 """scikit-learn's `predict` alone on batches: `python -m benchmarks.alone FOLDER ROWS ROWS …`.
 
-A process of its own, as scikit-learn's objects of a forest of all rows take 660 MB. Prints the
+A process of its own, as scikit-learn's objects of a forest of all rows take 570 MB. Prints the
 seconds of each batch, the best of three, as JSON.
 """
 

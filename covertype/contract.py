@@ -191,7 +191,10 @@ TARGET = Quantity("Cover_Type", "class", 0, len(CLASSES) - 1, "Forest cover type
 QUANTITY_NAMES: tuple[str, ...] = tuple(quantity.name for quantity in QUANTITIES)
 CATEGORY_NAMES: tuple[str, ...] = tuple(category.name for category in CATEGORIES)
 FEATURE_NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
-COLUMNS: tuple[str, ...] = (*FEATURE_NAMES, TARGET.name)
+LABELLED: tuple[Feature, ...] = (*FEATURES, TARGET)
+"""A row of the datasets: an observation and its class."""
+
+COLUMNS: tuple[str, ...] = tuple(feature.name for feature in LABELLED)
 
 GROUPS = range(1, 11)
 """The groups that collect data, by number."""

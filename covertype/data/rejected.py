@@ -13,15 +13,15 @@ from pathlib import Path
 import pandas as pd
 
 from covertype.atomic import replacing
-from covertype.contract import COLUMNS, FEATURES, TARGET
+from covertype.contract import COLUMNS, LABELLED
 from covertype.rows.spreadsheets import inert
-from covertype.rows.violations import CELLS, VALUE, Violation
+from covertype.rows.violations import CELLS, OTHER, VALUE, Violation
 
 _ROW = ["source", "line", "text"]
 _COLUMNS = [*_ROW, *Violation._fields]
 
 _FORMER_REASON = "reason"
-_RULES = {feature.rule: feature.name for feature in (*FEATURES, TARGET)}
+_RULES = {feature.rule: feature.name for feature in LABELLED}
 _ANY_RULE = "|".join(map(re.escape, _RULES))
 _FORMER_VALUE = re.compile(
     rf"(?:^|; )(?P<rule>{_ANY_RULE}), got (?P<value>.*?)(?=; (?:{_ANY_RULE}), got |$)", re.DOTALL
@@ -45,15 +45,15 @@ def write(folder: Path, source: str, rows: Sequence[RejectedRow]) -> None:
         path.unlink(missing_ok=True)
         return
     # Texts and values are not trusted, and people open these files in spreadsheets.
-    lines = [
+    lines = (
         (source, row.line, inert(row.text), broken.rule, broken.feature, inert(broken.value))
         for row in rows
         for broken in row.violations
-    ]
-    with replacing(path) as temporary:
-        pd.DataFrame(lines, columns=_COLUMNS).to_csv(
-            temporary, index=False, quoting=csv.QUOTE_NONNUMERIC
-        )
+    )
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+        writer.writerow(_COLUMNS)
+        writer.writerows(lines)
 
 
 def read(folder: Path) -> pd.DataFrame:
@@ -63,15 +63,16 @@ def read(folder: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*_ROW, "violations"])
 
 
-def _read(file: Path) -> Iterator[tuple[str, int, str, list[Violation]]]:
-    frame = pd.read_csv(file, dtype=str, keep_default_na=False)
-    if _FORMER_REASON in frame.columns:
-        for *row, reason in frame[[*_ROW, _FORMER_REASON]].itertuples(index=False, name=None):
-            yield row[0], int(row[1]), row[2], _of_former_release(reason)
-        return
-    lines = frame[_COLUMNS].itertuples(index=False, name=None)
-    for (source, line, text), broken in groupby(lines, lambda cells: cells[: len(_ROW)]):
-        yield source, int(line), text, [Violation(*cells[len(_ROW) :]) for cells in broken]
+def _read(path: Path) -> Iterator[tuple[str, int, str, list[Violation]]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        lines = csv.reader(file)
+        is_former = _FORMER_REASON in next(lines)
+        for (source, line, text), broken in groupby(lines, lambda cells: cells[: len(_ROW)]):
+            rules = [cells[len(_ROW) :] for cells in broken]
+            violations = (
+                _of_former_release(rules[0][0]) if is_former else [Violation(*one) for one in rules]
+            )
+            yield source, int(line), text, violations
 
 
 def _of_former_release(reason: str) -> list[Violation]:
@@ -81,4 +82,4 @@ def _of_former_release(reason: str) -> list[Violation]:
     return [
         Violation(VALUE, _RULES[found["rule"]], found["value"].removeprefix("nothing"))
         for found in _FORMER_VALUE.finditer(reason)
-    ]
+    ] or [Violation(OTHER, value=reason)]

@@ -3,7 +3,7 @@
 Every number of the contract fits in 16 bits, so that an observation is 24 bytes.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,11 +25,18 @@ WIDTH = len(FEATURE_NAMES)
 
 _MEASURED = len(QUANTITIES)
 
-# By name and by index, as clients may send either; 3.0 finds the same entry as 3.
-_INDEXES: tuple[dict[Any, int], ...] = tuple(
-    {key: index for index, value in enumerate(category.values) for key in (value, index)}
+INDEXES: Mapping[str, dict[Any, int]] = {
+    category.name: {
+        key: index for index, value in enumerate(category.values) for key in (value, index)
+    }
     for category in CATEGORIES
-)
+}
+"""The index of a category's value, by name and by index, as clients may send either.
+
+3.0 finds the same entry as 3.
+"""
+
+_INDEXES = tuple(INDEXES.values())
 
 
 def to_row(values: Sequence[Any]) -> Row:

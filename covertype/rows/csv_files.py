@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from covertype.contract import CATEGORIES, COLUMNS, FEATURE_NAMES, QUANTITIES, TARGET, Quantity
+from covertype.contract import COLUMNS, FEATURE_NAMES, QUANTITIES, TARGET, Quantity
 from covertype.rows.cells import value_of
-from covertype.rows.codes import Codes, Row
+from covertype.rows.codes import INDEXES, Codes, Row
 from covertype.rows.observations import InvalidRow, parse_labelled, parse_row
 from covertype.rows.violations import CELLS, Violation
 
@@ -27,12 +27,9 @@ _NUMBERS: tuple[Quantity, ...] = (*QUANTITIES, TARGET)
 _DIGITS = np.isin(np.arange(256), np.frombuffer(b"0123456789", np.uint8))
 _ENDS = np.isin(np.arange(256), np.frombuffer(f"{SEPARATORS}\r\n".encode(), np.uint8))
 
-_INDEXES: dict[str, tuple[pa.Array, npt.NDArray[np.int16]]] = {
-    category.name: (
-        pa.array([*category.values, *map(str, range(len(category.values)))]),
-        np.tile(np.arange(len(category.values), dtype=np.int16), 2),
-    )
-    for category in CATEGORIES
+_TEXTS: dict[str, tuple[pa.Array, npt.NDArray[np.int16]]] = {
+    name: (pa.array(map(str, indexes)), np.array(list(indexes.values()), np.int16))
+    for name, indexes in INDEXES.items()
 }
 """The texts that stand for a value, name or index, and the index that each of them means."""
 
@@ -132,14 +129,14 @@ class Layout:
         table = None if b".0" in lines[:_SAMPLE] else self._table(lines, skipped, pa.int16())
         if table is None and _fractions_are_zero(lines):
             table = self._table(lines, skipped, pa.float64())
-        if table is None or (b'"' in lines and len(table) != _count_lines(lines) - skipped):
+        if table is None or (b'"' in lines and len(table) != count_lines(lines) - skipped):
             # A quoted cell holds the end of a line, and may go on in the next block.
             return None
         return self._codes(table)
 
     def _table(self, lines: bytes, skipped: int, number: pa.DataType) -> pa.Table | None:
         types = {quantity.name: number for quantity in _NUMBERS}
-        types |= {category.name: pa.string() for category in CATEGORIES}
+        types |= dict.fromkeys(INDEXES, pa.string())
         try:
             return pyarrow.csv.read_csv(
                 pa.BufferReader(lines),
@@ -156,8 +153,8 @@ class Layout:
     def _codes(self, table: pa.Table) -> Codes | None:
         codes = np.empty((len(table), len(self._read)), np.int16)
         for number, name in enumerate(self._read):
-            if name in _INDEXES:
-                texts, indexes = _INDEXES[name]
+            if name in _TEXTS:
+                texts, indexes = _TEXTS[name]
                 found = pc.index_in(table[name], value_set=texts)
                 if found.null_count:
                     return None
@@ -192,8 +189,10 @@ def _fractions_are_zero(lines: bytes) -> bool:
     )
 
 
-def _count_lines(lines: bytes) -> int:
-    return lines.count(b"\n") + (not lines.endswith(b"\n"))
+def count_lines(content: bytes | bytearray) -> int:
+    """Return the number of lines, or of those that end as on an old Mac if they are more."""
+    newlines = content.count(b"\n") + (not content.endswith(b"\n"))
+    return max(newlines, content.count(b"\r") - content.count(b"\r\n"))
 
 
 def separator_of(line: str) -> str:

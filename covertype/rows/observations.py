@@ -7,22 +7,17 @@ from covertype.contract import (
     CATEGORIES,
     FEATURE_NAMES,
     FEATURES,
+    LABELLED,
     QUANTITIES,
-    TARGET,
     Category,
     Feature,
 )
-from covertype.rows.codes import Row
+from covertype.rows.codes import INDEXES, Row
 from covertype.rows.violations import MISSING, UNKNOWN, VALUE, VALUES, Violation, describe, shown
 
 Observation = tuple[int | str, ...]
 """The features in the contract's order: quantities as integers, categories by name."""
 
-_LABELLED: tuple[Feature, ...] = (*FEATURES, TARGET)
-_INDEXES = {
-    category.name: {value: index for index, value in enumerate(category.values)}
-    for category in CATEGORIES
-}
 _SHOWN_UNKNOWN = 5
 
 
@@ -62,7 +57,7 @@ def parse_labelled(values: Sequence[Any]) -> Row:
     InvalidRow
         If a value breaks its rule.
     """
-    return _parse(_LABELLED, values)
+    return _parse(LABELLED, values)
 
 
 def parse_observation(values: Sequence[Any] | Mapping[str, Any]) -> Observation:
@@ -102,7 +97,7 @@ def _number(feature: Feature, value: Any) -> int | None:
     """Return the whole number that a valid value is, the index for a category's name."""
     if isinstance(feature, Category):
         if isinstance(value, str):
-            return _INDEXES[feature.name].get(value)
+            return INDEXES[feature.name].get(value)
         lowest, highest = 0, len(feature.values) - 1
     else:
         lowest, highest = feature.minimum, feature.maximum

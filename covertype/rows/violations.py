@@ -3,7 +3,7 @@
 import json
 from typing import Any, NamedTuple
 
-from covertype.contract import COLUMNS, FEATURE_NAMES, FEATURES, TARGET
+from covertype.contract import COLUMNS, FEATURE_NAMES, FEATURES, LABELLED
 
 VALUE = "value"
 """The feature's own rule in the contract is broken."""
@@ -18,10 +18,12 @@ VALUES = "values"
 CELLS = "cells"
 """The line has another number of cells than its file has columns."""
 
-_RULES = {feature.name: feature.rule for feature in (*FEATURES, TARGET)}
+OTHER = "other"
+"""`value` says it, in the words of a former release."""
+
+_RULES = {feature.name: feature.rule for feature in LABELLED}
 _SHOWN_NAME = 80
 _SHOWN_VALUE = 60
-
 
 _FEATURES = ", ".join(FEATURE_NAMES)
 _SENTENCES = {
@@ -30,6 +32,7 @@ _SENTENCES = {
     UNKNOWN: f"{{feature}} is not a feature; the features are {_FEATURES}",
     VALUES: f"features must hold {len(FEATURES)} values in this order: {_FEATURES}; got {{value}}",
     CELLS: "a row must have {columns} columns, got {value}",
+    OTHER: "{value}",
 }
 
 

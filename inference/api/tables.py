@@ -16,7 +16,7 @@ import pyarrow.csv
 
 from covertype.contract import CLASSES, FEATURE_NAMES
 from covertype.rows.codes import Codes, Row
-from covertype.rows.csv_files import InvalidHeader, Layout, separator_of
+from covertype.rows.csv_files import InvalidHeader, Layout, count_lines, separator_of
 from covertype.rows.observations import InvalidRow
 from inference.api.bodies import LONGEST_VALUE, Body
 from inference.api.requests import check_count, collect, invalid, invalid_row
@@ -39,7 +39,7 @@ def read_csv(body: Body, limit: int) -> Codes:
         body = body[len(codecs.BOM_UTF8) :]
     _check_lines(body)
     layout = _layout(body)
-    lines = _count_lines(body) - layout.has_header
+    lines = count_lines(body) - layout.has_header
     if lines > limit + 1:
         # With a blank line among them it may still be right.
         check_count(lines, limit, "body")
@@ -73,12 +73,6 @@ def _check_lines(body: Body) -> None:
         if end < 0:
             raise invalid(_TOO_LONG, "body")
         start = end + 1
-
-
-def _count_lines(body: Body) -> int:
-    """Return the number of lines, or of those that end as on an old Mac if they are more."""
-    newlines = body.count(b"\n") + (not body.endswith(b"\n"))
-    return max(newlines, body.count(b"\r") - body.count(b"\r\n"))
 
 
 def _read_fast(body: Body, layout: Layout) -> Codes | None:

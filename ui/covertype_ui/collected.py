@@ -12,6 +12,7 @@ import streamlit as st
 
 from covertype.contract import CLASSES
 from covertype.data import Datasets, RawFile
+from covertype.rows.violations import OTHER, Violation
 
 _REMEMBERED_SECONDS = 15
 _FILES_REMEMBERED = 20_000
@@ -33,10 +34,10 @@ class CollectedFile:
 
 @dataclass(frozen=True)
 class Rejections:
-    """Rejected rows: how many break each rule of each feature, and the last of the rows."""
+    """Rejected rows: how many break each rule, whatever the value, and the last of the rows."""
 
     total: int
-    by_rule: dict[tuple[str, str], int]
+    by_rule: dict[Violation, int]
     last: pd.DataFrame
 
 
@@ -90,6 +91,8 @@ def rejections(root: Path) -> Rejections:
     """Return what was rejected so far."""
     rows = Datasets(root).read_rejected()
     broken = Counter(
-        (violation.rule, violation.feature) for row in rows["violations"] for violation in row
+        one if one.rule == OTHER else one._replace(value="")
+        for violations in rows["violations"]
+        for one in violations
     )
     return Rejections(len(rows), dict(broken), rows.tail(REJECTED_SHOWN)[::-1])

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-from covertype.contract import CATEGORIES, COLUMNS, FEATURES, TARGET, Category, Feature, Quantity
+from covertype.contract import CATEGORIES, COLUMNS, LABELLED, Category, Feature, Quantity
 from covertype.rows.violations import CELLS, Violation
 from covertype.training.derived import DERIVED
 from covertype_ui import texts
 from covertype_ui.language import number, say
 
-_FEATURES: dict[str, Feature] = {feature.name: feature for feature in (*FEATURES, TARGET)}
+_FEATURES: dict[str, Feature] = {feature.name: feature for feature in LABELLED}
 
 
 def label(feature: Feature) -> str:
@@ -67,14 +67,16 @@ def _formula(weights: Mapping[str, int]) -> str:
     return f"|{' '.join(terms).removeprefix('+ ')}|"
 
 
-def broken_rule(rule_id: str, feature: str) -> str:
-    """Say which rule a row of a raw file breaks; `rule_id` as in `covertype.rows.violations`."""
-    if rule_id == CELLS:
+def broken_rule(violation: Violation) -> str:
+    """Say which rule a row of a raw file breaks."""
+    if violation.rule == CELLS:
         return say(texts.WRONG_WIDTH, wanted=len(COLUMNS))
-    # The contract may have changed since.
-    return rule(feature) if feature in _FEATURES else feature
+    if violation.feature in _FEATURES:
+        return rule(violation.feature)
+    # Of a former release, or of a contract that has changed since.
+    return violation.feature or violation.value
 
 
 def broken_rules(violations: Sequence[Violation]) -> str:
     """Say which rules a row of a raw file breaks."""
-    return "; ".join(broken_rule(one.rule, one.feature) for one in violations)
+    return "; ".join(map(broken_rule, violations))

@@ -4,7 +4,7 @@ import pytest
 
 from covertype.contract import FEATURES, TARGET
 from covertype.data import Datasets, RejectedRow
-from covertype.rows.violations import CELLS, VALUE, Violation
+from covertype.rows.violations import CELLS, OTHER, VALUE, Violation
 
 FACTS = [Violation(VALUE, "Elevation", "-5"), Violation(VALUE, "Soil_Type", '"C0; x"')]
 
@@ -40,14 +40,16 @@ def test_sentences_of_a_former_release_are_read_as_facts(datasets: Datasets, for
         f'g,1,"a,b","{every}"\n'
         'g,2,a,"Aspect must be a whole number from 0 to 360, got nothing"\n'
         'g,3,a,"a row must have 13 columns, got 12"\n'
+        'g,4,a,"too dark, and too steep"\n'
     )
     rows = datasets.read_rejected()
-    assert rows["line"].tolist() == [1, 2, 3]
+    assert rows["line"].tolist() == [1, 2, 3, 4]
     assert rows["text"][0] == "a,b"
     assert rows["violations"].tolist() == [
         [Violation(VALUE, feature.name, "''x; y''") for feature in (*FEATURES, TARGET)],
         [Violation(VALUE, "Aspect", "")],
         [Violation(CELLS, value="12")],
+        [Violation(OTHER, value="too dark, and too steep")],
     ]
 
 

@@ -104,7 +104,7 @@ def _rejections(rejected: Rejections) -> None:
     by_count = sorted(rejected.by_rule.items(), key=lambda item: item[1], reverse=True)
     st.table(
         [
-            {say(texts.REASON): broken_rule(*broken), say(texts.ROWS): number(count)}
+            {say(texts.REASON): broken_rule(broken), say(texts.ROWS): number(count)}
             for broken, count in by_count
         ]
     )
