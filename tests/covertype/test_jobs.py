@@ -21,30 +21,16 @@ from covertype.registry.production import production_version
 from covertype.registry.tracking import Batch, Candidate
 from covertype.training.fitting import TrainingSet
 from covertype.training.searches import FOREST, LOGREG, Parameters, Search
+from tests.covertype.conftest import FAIR, GOOD, WEAK
 from tools.local.processes import shared_env
-
-WEAK = {"n_estimators": 2, "max_depth": 1}
-FAIR = {"n_estimators": 5, "max_depth": 6}
-GOOD = {"n_estimators": 30, "max_depth": None}
-
-
-@pytest.fixture(scope="module")
-def datasets(tmp_path_factory: pytest.TempPathFactory) -> Datasets:
-    return Datasets(tmp_path_factory.mktemp("datasets"))
-
-
-@pytest.fixture(scope="module")
-def snapshot(datasets: Datasets, real_rows: pd.DataFrame) -> Snapshot:
-    datasets.write_processed(real_rows, [])
-    return datasets.take_snapshot()
 
 
 @pytest.fixture(autouse=True)
 def environment(
-    mlflow_server: str, datasets: Datasets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mlflow_server: str, processed: Datasets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_server)
-    monkeypatch.setenv("DATASETS_URL", str(datasets.root))
+    monkeypatch.setenv("DATASETS_URL", str(processed.root))
     monkeypatch.setenv("MODELS_DIR", str(tmp_path / "models"))
     for name, value in shared_env("mlflow").items():
         monkeypatch.setenv(name, value)
@@ -59,7 +45,7 @@ def batch(
 
 
 def test_a_run_holds_all_that_people_compare(
-    snapshot: Snapshot, datasets: Datasets, request: pytest.FixtureRequest
+    snapshot: Snapshot, processed: Datasets, request: pytest.FixtureRequest
 ) -> None:
     chosen = Batch(FOREST, request.node.name, snapshot.name, [Candidate(3, FAIR)])
     (run_id,) = jobs.train_batch(chosen)
@@ -81,14 +67,14 @@ def test_a_run_holds_all_that_people_compare(
 
 
 def test_the_golden_rows_are_test_rows_with_the_models_answers(
-    snapshot: Snapshot, datasets: Datasets, request: pytest.FixtureRequest
+    snapshot: Snapshot, processed: Datasets, request: pytest.FixtureRequest
 ) -> None:
     (run_id,) = jobs.train_batch(batch(snapshot, request.node.name, FAIR))
     uri = model_uri(MlflowClient().get_run(run_id))
     metadata = mlflow.models.get_model_info(uri).metadata
     proof = Proof.from_metadata(metadata)
     golden = pd.DataFrame(proof.golden_rows, columns=list(FEATURE_NAMES))
-    data = TrainingSet.from_rows(datasets.read_snapshot(snapshot.name))
+    data = TrainingSet.from_rows(processed.read_snapshot(snapshot.name))
     test_rows = set(data.test.observations.itertuples(index=False, name=None))
     assert set(golden.itertuples(index=False, name=None)) <= test_rows
     model = load_model(Path(mlflow.artifacts.download_artifacts(uri)))
@@ -124,13 +110,13 @@ def test_what_an_unfinished_try_left_is_deleted(
 
 
 def test_the_best_run_is_kept_as_a_file_that_answers_the_same(
-    snapshot: Snapshot, datasets: Datasets, tmp_path: Path, request: pytest.FixtureRequest
+    snapshot: Snapshot, processed: Datasets, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     runs = jobs.train_batch(batch(snapshot, request.node.name, WEAK, GOOD, FAIR))
     assert jobs.choose_best(runs) == runs[1]
     jobs.keep_best(FOREST, runs[1])
     kept = pickle.loads((tmp_path / "models" / "mejor_rf_model.pkl").read_bytes())
-    test = TrainingSet.from_rows(datasets.read_snapshot(snapshot.name)).test
+    test = TrainingSet.from_rows(processed.read_snapshot(snapshot.name)).test
     accuracy = MlflowClient().get_run(runs[1]).data.metrics["accuracy"]
     assert (kept.predict(test.observations) == test.classes).mean() == accuracy
 
@@ -163,11 +149,11 @@ def version_in_production() -> str | None:
 
 
 def test_both_versions_are_scored_on_rows_that_neither_was_trained_on(
-    snapshot: Snapshot, datasets: Datasets
+    snapshot: Snapshot, processed: Datasets
 ) -> None:
     """A later, larger snapshot keeps the parts of the rows it shares with an earlier one."""
-    early = TrainingSet.from_rows(datasets.read_snapshot(snapshot.name).head(500))
-    late = TrainingSet.from_rows(datasets.read_snapshot(snapshot.name))
+    early = TrainingSet.from_rows(processed.read_snapshot(snapshot.name).head(500))
+    late = TrainingSet.from_rows(processed.read_snapshot(snapshot.name))
     trained_on = set(early.train.observations.itertuples(index=False, name=None))
     assert not trained_on & set(late.test.observations.itertuples(index=False, name=None))
 
@@ -228,13 +214,13 @@ def test_mlflow_s_own_loader_reads_a_logged_model(
     search: Search,
     parameters: Parameters,
     snapshot: Snapshot,
-    datasets: Datasets,
+    processed: Datasets,
     request: pytest.FixtureRequest,
 ) -> None:
     chosen = batch(snapshot, request.node.name, parameters, search=search)
     (run_id,) = jobs.train_batch(chosen)
     uri = model_uri(MlflowClient().get_run(run_id))
-    test = TrainingSet.from_rows(datasets.read_snapshot(snapshot.name)).test
+    test = TrainingSet.from_rows(processed.read_snapshot(snapshot.name)).test
     answered = mlflow.sklearn.load_model(uri).predict(test.observations)
     accuracy = MlflowClient().get_run(run_id).data.metrics["accuracy"]
     assert (answered == test.classes).mean() == accuracy
@@ -260,16 +246,16 @@ def test_a_plan_without_data_says_what_to_do(
 
 
 def test_a_snapshot_is_taken_first_after_growth_or_on_request(
-    datasets: Datasets, real_rows: pd.DataFrame
+    processed: Datasets, real_rows: pd.DataFrame
 ) -> None:
-    datasets.write_processed(real_rows, [])
+    processed.write_processed(real_rows, [])
     assert jobs.take_snapshot(0, 0, anyway=True) is None
     assert jobs.take_snapshot(2000, 1900, anyway=False) is None
     taken = jobs.take_snapshot(2000, 0, anyway=False)
     assert taken is not None
     assert taken["rows"] == 2000
     assert jobs.take_snapshot(2000, 1900, anyway=True) == taken
-    assert TARGET.name in datasets.read_snapshot(taken["name"])
+    assert TARGET.name in processed.read_snapshot(taken["name"])
 
 
 def test_growth_is_counted_from_the_newest_snapshot(

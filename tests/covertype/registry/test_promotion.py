@@ -1,6 +1,6 @@
 """What becomes Production on a real MLflow server, whatever is there and whoever put it there."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,31 +34,18 @@ from covertype.registry.verdicts import Rule, Verdict
 from covertype.training.estimators import build
 from covertype.training.fitting import TrainingSet, train
 from covertype.training.searches import FOREST, Parameters
-from tools.local.processes import shared_env
+from tests.covertype.conftest import FAIR, GOOD, WEAK
 
 pytestmark = [
+    pytest.mark.usefixtures("server"),
     pytest.mark.filterwarnings("ignore:.*integer column:UserWarning"),
     pytest.mark.filterwarnings("ignore:.*stages:FutureWarning"),
 ]
-
-WEAK: Parameters = {"n_estimators": 2, "max_depth": 1}
-FAIR: Parameters = {"n_estimators": 5, "max_depth": 6}
-GOOD: Parameters = {"n_estimators": 30, "max_depth": None}
 
 
 @pytest.fixture(scope="module")
 def data(real_rows: pd.DataFrame) -> TrainingSet:
     return TrainingSet.from_rows(real_rows)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def server(mlflow_server: str) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in shared_env("mlflow").items():
-            patch.setenv(name, value)
-        mlflow.set_tracking_uri(mlflow_server)
-        mlflow.set_experiment("promotion")
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 import json
 import pickle
 import threading
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -33,38 +32,17 @@ from covertype.training.estimators import build
 from covertype.training.fitting import TrainingSet, train
 from covertype.training.searches import FOREST, Parameters
 from tests.conftest import free_port
-from tools.local.processes import shared_env
+from tests.covertype.conftest import FAIR, WEAK
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*integer column:UserWarning")
-
-WEAK: Parameters = {"n_estimators": 2, "max_depth": 1}
-FAIR: Parameters = {"n_estimators": 5, "max_depth": 6}
-
-
-@pytest.fixture(scope="module")
-def datasets(tmp_path_factory: pytest.TempPathFactory) -> Datasets:
-    return Datasets(tmp_path_factory.mktemp("datasets"))
+pytestmark = [
+    pytest.mark.usefixtures("server"),
+    pytest.mark.filterwarnings("ignore:.*integer column:UserWarning"),
+]
 
 
 @pytest.fixture(scope="module")
-def snapshot(datasets: Datasets, real_rows: pd.DataFrame) -> Snapshot:
-    datasets.write_processed(real_rows, [])
-    return datasets.take_snapshot()
-
-
-@pytest.fixture(scope="module")
-def data(datasets: Datasets, snapshot: Snapshot) -> TrainingSet:
-    return TrainingSet.from_rows(datasets.read_snapshot(snapshot.name))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def server(mlflow_server: str) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in shared_env("mlflow").items():
-            patch.setenv(name, value)
-        mlflow.set_tracking_uri(mlflow_server)
-        mlflow.set_experiment("tracking")
-        yield
+def data(processed: Datasets, snapshot: Snapshot) -> TrainingSet:
+    return TrainingSet.from_rows(processed.read_snapshot(snapshot.name))
 
 
 def plan(search_id: str, snapshot: Snapshot, *parameters: Parameters) -> Batch:
@@ -73,8 +51,8 @@ def plan(search_id: str, snapshot: Snapshot, *parameters: Parameters) -> Batch:
 
 
 @pytest.fixture(scope="module")
-def run_id(server: None, snapshot: Snapshot, datasets: Datasets) -> str:
-    (run_id,) = train_batch(plan("of this module", snapshot, FAIR), datasets)
+def run_id(server: None, snapshot: Snapshot, processed: Datasets) -> str:
+    (run_id,) = train_batch(plan("of this module", snapshot, FAIR), processed)
     return run_id
 
 
@@ -160,9 +138,9 @@ def test_the_best_run_is_the_most_accurate_and_then_the_one_of_smaller_log_loss(
 
 
 def test_a_retry_trains_only_the_candidates_without_a_finished_run(
-    snapshot: Snapshot, datasets: Datasets, monkeypatch: pytest.MonkeyPatch
+    snapshot: Snapshot, processed: Datasets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (first,) = train_batch(plan("retried", snapshot, FAIR), datasets)
+    (first,) = train_batch(plan("retried", snapshot, FAIR), processed)
     trained = []
 
     def log_and_count(*arguments: Any) -> Any:
@@ -170,22 +148,22 @@ def test_a_retry_trains_only_the_candidates_without_a_finished_run(
         return log_model(*arguments)
 
     monkeypatch.setattr(tracking, "log_model", log_and_count)
-    runs = train_batch(plan("retried", snapshot, FAIR, WEAK), datasets)
+    runs = train_batch(plan("retried", snapshot, FAIR, WEAK), processed)
     assert runs[0] == first
     assert len(set(runs)) == 2
     assert len(trained) == 1
 
 
 def test_an_unfinished_run_is_replaced(
-    snapshot: Snapshot, datasets: Datasets, monkeypatch: pytest.MonkeyPatch
+    snapshot: Snapshot, processed: Datasets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch = plan("interrupted", snapshot, WEAK)
     with monkeypatch.context() as patch:
         patch.setattr(tracking, "log_model", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            train_batch(batch, datasets)
+            train_batch(batch, processed)
     left = runs_of("interrupted")
-    (kept,) = train_batch(batch, datasets)
+    (kept,) = train_batch(batch, processed)
     assert len(left) == 1
     assert runs_of("interrupted") == [kept] != left
 

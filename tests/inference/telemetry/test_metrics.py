@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import ModuleType
@@ -125,19 +125,12 @@ def test_each_worker_renders_the_sum_of_all_and_the_latest_version(
         assert figure(text, VERSION) == 4
 
 
-def test_a_worker_that_ended_keeps_its_counts_but_not_its_state(two_workers: list[Worker]) -> None:
-    lasting, ending = two_workers
-    ending.stop()
-    text = lasting.render()
-    assert figure(text, PREDICTIONS) == 7
-    assert figure(text, VERSION) == 3
-
-
-def test_a_worker_that_was_killed_keeps_its_counts_but_not_its_state(
-    two_workers: list[Worker],
+@pytest.mark.parametrize("end", [Worker.stop, Worker.kill])
+def test_a_worker_that_ended_or_was_killed_keeps_its_counts_but_not_its_state(
+    two_workers: list[Worker], end: Callable[[Worker], None]
 ) -> None:
-    lasting, killed = two_workers
-    killed.kill()
+    lasting, ending = two_workers
+    end(ending)
     text = lasting.render()
     assert figure(text, PREDICTIONS) == 7
     assert figure(text, VERSION) == 3
