@@ -1,0 +1,35 @@
+"""The use cases that DAG tasks call: each connects settings, datasets and MLflow to the domain.
+
+Jobs are idempotent: a retry with the same arguments gives the same result.
+"""
+
+from covertype.jobs.ingestion import (
+    collect_group,
+    has_unannounced_rows,
+    preprocess_files,
+    take_snapshot,
+)
+from covertype.jobs.promotion import promote, register
+from covertype.jobs.training import (
+    batch_of,
+    choose_best,
+    keep_best,
+    plan_search,
+    train_batch,
+    untrained,
+)
+
+__all__ = [
+    "batch_of",
+    "choose_best",
+    "collect_group",
+    "has_unannounced_rows",
+    "keep_best",
+    "plan_search",
+    "preprocess_files",
+    "promote",
+    "register",
+    "take_snapshot",
+    "train_batch",
+    "untrained",
+]
