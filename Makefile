@@ -11,7 +11,7 @@ RUN := $(UV) run --no-sync
 # Many processes start at once: compiling every module on installation beats each of them doing so.
 export UV_COMPILE_BYTECODE := 1
 
-.PHONY: help install run smoke bench bench-training bench-serving bench-connections load rebuild-data up down logs secrets doctor test coverage test-browser test-compose test-growth format lint
+.PHONY: help install run smoke bench bench-training bench-serving bench-connections load rebuild-data promote rollback up down logs secrets doctor test coverage test-browser test-compose test-growth format lint
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -69,6 +69,18 @@ coverage: install ## Run most of the tests and report which lines they run; no g
 rebuild-data: install ## Make the processed rows again from all raw files; FEWER_ROWS=1 accepts fewer than now
 	@DATASETS_URL="$${DATASETS_URL:-.local/state/datasets}" \
 		$(RUN) python -m covertype.rebuild $(if $(FEWER_ROWS),--fewer-rows)
+
+# Where the platform runs in containers, they do it; else the one of `make run`.
+CHANGE = if [ -n "$$(docker compose ps --quiet airflow-scheduler 2>/dev/null)" ]; \
+	then docker compose exec airflow-scheduler python -m covertype.production $(1) "$(VERSION)" --why "$(WHY)"; \
+	else DATASETS_URL="$${DATASETS_URL:-.local/state/datasets}" \
+		$(RUN) python -m covertype.production $(1) "$(VERSION)" --why "$(WHY)"; fi
+
+promote: install ## Put an eligible version into Production: VERSION=n, and WHY="…" for the history
+	@$(call CHANGE,promote)
+
+rollback: install ## Put Production back to an earlier version: VERSION=n, and WHY="…" for the history
+	@$(call CHANGE,rollback)
 
 up: ## Start the platform in containers and wait until all is healthy
 	@$(PYTHON) -m tools.containers.up

@@ -62,7 +62,7 @@ def of_recipes(measured: Recipes, cycles: Sequence[preprocessing.CycleTimes]) ->
     """Return the section of `make bench-training`."""
     text = [
         report.conditions("make bench-training", _PACKAGES),
-        f"{measured.rows:,} random rows with a fixed seed, the test part of "
+        f"{measured.rows:,} random rows with a fixed seed, scored on the selection part of "
         "`covertype.training.split`. One "
         "way after another, each in a process of its own, logs every candidate to the same MLflow "
         "server. *In all* goes from reading the rows to the last logged model; *training* is "
@@ -155,9 +155,9 @@ def of_all_rows(measured: AllRows) -> str:
     best = measured.forests[-1]
     text = [
         report.conditions("make bench-training FULL=1", _PACKAGES),
-        f"All {measured.rows:,} rows, the test part of `covertype.training.split`. One way "
-        "after another, "
-        "each in a process of its own, logs to the same MLflow server. *Training* is encoding and "
+        f"All {measured.rows:,} rows, scored on the selection part of "
+        "`covertype.training.split`. One way after another, each in a process of its own, logs to "
+        "the same MLflow server. *Training* is encoding and "
         "fitting; × is its ratio to that of scikit-learn's default forest, "
         "`RandomForestClassifier(n_estimators=100, n_jobs=-1)` over `pandas.get_dummies`, in the "
         "same run. The former release's best has 54 one-hot columns, `max_features=0.3` and no "

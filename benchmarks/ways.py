@@ -1,7 +1,7 @@
 """The ways to train that `make bench-training` compares, each run as a process of its own.
 
 Usage: `python -m benchmarks.ways WAY DATASETS SNAPSHOT URI`; prints an `Outcome` as JSON. Every way
-reads the same snapshot, has the same test part and logs each candidate to the MLflow server.
+reads the same snapshot, has the same parts and logs each candidate to the MLflow server.
 """
 
 import argparse
@@ -38,14 +38,14 @@ from covertype.registry.tracking import Batch, Candidate, train_batch
 from covertype.training.encoding import one_hot_encoder
 from covertype.training.estimators import SEED
 from covertype.training.searches import FOREST, LOGREG, LOGREG_GRID, Parameters, Search
-from covertype.training.split import in_test_part
+from covertype.training.split import Purpose, purposes
 
 _NODES = "nodes"
 
 
 @dataclass(frozen=True)
 class Fit:
-    """One candidate: its scores on the test part, and the seconds of its training.
+    """One candidate: its scores on the selection part, and the seconds of its training.
 
     The seconds of a way's first candidate include the encoding. `nodes` are those of all trees.
     """
@@ -99,7 +99,8 @@ class Plain:
         rows = datasets.read_snapshot(snapshot)
         classes = rows[TARGET.name].to_numpy(np.int64)
         observations = rows[list(FEATURE_NAMES)].astype(dict.fromkeys(QUANTITY_NAMES, np.int64))
-        test = in_test_part(observations)
+        used_for = purposes(observations)
+        train, selection = used_for == Purpose.TRAINING, used_for == Purpose.SELECTION
         start = time.perf_counter()
         encoded = self.encode(observations)
         encoding = time.perf_counter() - start
@@ -108,9 +109,9 @@ class Plain:
             model = self.make(**parameters)
             with mlflow.start_run() as run, threadpool_limits(self.threads):
                 start = time.perf_counter()
-                model.fit(encoded[~test], classes[~test])
+                model.fit(encoded[train], classes[train])
                 seconds = time.perf_counter() - start + encoding
-                _log(model, parameters, encoded[test], classes[test], seconds)
+                _log(model, parameters, encoded[selection], classes[selection], seconds)
             encoding = 0.0
             runs.append(str(run.info.run_id))
         return runs

@@ -5,7 +5,7 @@ so that an invalid one of training stops neither the service nor the app.
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings
@@ -29,7 +29,26 @@ class RegistrySettings(BaseSettings):
     mlflow_tracking_uri: str = "http://127.0.0.1:5000"
 
 
-class Settings(DatasetsSettings, RegistrySettings):
+class InferenceSettings(BaseSettings):
+    """Where the inference service is; a name of several addresses means several replicas."""
+
+    inference_url: str = "http://127.0.0.1:8000"
+
+
+class PromotionSettings(BaseSettings):
+    """What the promotion gate asks of a version, and whether a person decides."""
+
+    promotion: Literal["automatic", "manual"] = "automatic"
+    promotion_min_gain: Annotated[float, Field(ge=0, le=1)] = 0.0
+    promotion_max_recall_loss: Annotated[float, Field(ge=0, le=1)] = 0.02
+    promotion_max_newest_loss: Annotated[float, Field(ge=0, le=1)] = 0.01
+    promotion_max_row_ms: Annotated[float, Field(gt=0)] = 5.0
+    promotion_max_loaded_mb: Annotated[float, Field(gt=0)] = 300.0
+    promotion_max_artifact_mb: Annotated[float, Field(gt=0)] = 200.0
+    promotion_max_changed_share: Annotated[float, Field(ge=0, le=1)] = 1.0
+
+
+class Settings(DatasetsSettings, RegistrySettings, InferenceSettings):
     """The settings of the DAGs: collection, preprocessing and training."""
 
     data_api_url: str = "http://127.0.0.1:8001/data"

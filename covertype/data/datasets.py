@@ -14,6 +14,7 @@ from covertype.data.processed import Processed
 from covertype.data.raw import RawFiles
 from covertype.data.rejected import RejectedRow
 from covertype.data.snapshots import Snapshot
+from covertype.history import FOLDER, History
 from covertype.rows.arrow import from_frame
 from covertype.rows.codes import Codes
 
@@ -148,6 +149,12 @@ class Datasets:
         `prediction` (a class's number), `probability` (of that class).
         """
         return predictions.read(self.root / "predictions", since)
+
+    # Promotions: what happened to the versions of the model.
+
+    @property
+    def history(self) -> History:
+        return History(self.root / FOLDER)
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()

@@ -9,7 +9,13 @@ from covertype.jobs.ingestion import (
     preprocess_files,
     take_snapshot,
 )
-from covertype.jobs.promotion import promote, register
+from covertype.jobs.promotion import (
+    promote,
+    promote_by_hand,
+    register,
+    roll_back,
+    wait_until_served,
+)
 from covertype.jobs.training import (
     batch_of,
     choose_best,
@@ -28,8 +34,11 @@ __all__ = [
     "plan_search",
     "preprocess_files",
     "promote",
+    "promote_by_hand",
     "register",
+    "roll_back",
     "take_snapshot",
     "train_batch",
     "untrained",
+    "wait_until_served",
 ]

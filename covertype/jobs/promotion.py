@@ -1,10 +1,16 @@
-"""Jobs of registration and promotion."""
+"""Jobs of registration, promotion and the way back."""
 
 import logging
 
+import numpy as np
+
+from covertype.gate.rules import Limits, Rows
+from covertype.jobs import services
 from covertype.jobs.connection import connect
-from covertype.registry import promotion, tracking
-from covertype.training.fitting import TrainingSet
+from covertype.registry import manual, promotion, tracking
+from covertype.registry.promotion import Gate
+from covertype.settings import PromotionSettings, Settings
+from covertype.training.fitting import judgement_part
 
 log = logging.getLogger(__name__)
 
@@ -16,13 +22,72 @@ def register(run_id: str) -> str:
 
 
 def promote(version: str) -> bool:
-    """Promote a version if it is better than the one in Production; return whether it was.
+    """Judge a version, and promote it if it passes; return whether it was promoted.
 
-    Both are scored on the test part of the data that the version was trained on.
+    It is judged beside the version in Production on the judgement part of the data that it was
+    trained on.
+
+    Raises
+    ------
+    ValueError
+        If the data that it was trained on is not known.
     """
-    settings = connect()
+    settings, chosen = connect(), PromotionSettings()
     snapshot = tracking.snapshot_of(promotion.run_of(version))
-    test = TrainingSet.from_rows(settings.datasets.read_snapshot(snapshot)).test
-    verdict = promotion.promote_if_better(version, test)
-    log.info("Version %s %s: %s", version, verdict.outcome, verdict.reason)
-    return verdict.promoted
+    if snapshot is None:
+        raise ValueError(f"Version {version} does not say what it was trained on")
+    part = judgement_part(settings.datasets.read_snapshot(snapshot))
+    rows = Rows(part.classes, np.zeros(len(part), np.bool_))
+    gate = Gate(
+        settings.datasets.history, _limits(chosen), part, rows, chosen.promotion == "manual"
+    )
+    decision = gate.promote(version)
+    log.info("Version %s %s: %s", version, decision.outcome, decision.verdict.reason)
+    return decision.promoted
+
+
+def promote_by_hand(version: str, who: str, why: str) -> None:
+    """Put a version that passed the gate into Production.
+
+    Raises
+    ------
+    NotPossible
+        If the version may not become Production.
+    """
+    manual.promote_by_hand(connect().datasets.history, version, who, why)
+
+
+def roll_back(version: str, who: str, why: str) -> None:
+    """Put Production back to an earlier version.
+
+    Raises
+    ------
+    NotPossible
+        If the version may not become Production.
+    """
+    manual.roll_back(connect().datasets.history, version, who, why)
+
+
+def wait_until_served(version: str) -> list[str]:
+    """Wait until every replica of the inference service answers with a version; return them.
+
+    Raises
+    ------
+    NotFollowed
+        If one does not in time.
+    """
+    replicas = services.wait_until_served(Settings().inference_url, version)
+    log.info("Version %s answers at %s", version, ", ".join(replicas))
+    return replicas
+
+
+def _limits(settings: PromotionSettings) -> Limits:
+    return Limits(
+        minimum_gain=settings.promotion_min_gain,
+        recall_loss=settings.promotion_max_recall_loss,
+        newest_loss=settings.promotion_max_newest_loss,
+        row_milliseconds=settings.promotion_max_row_ms,
+        loaded_mb=settings.promotion_max_loaded_mb,
+        artifact_mb=settings.promotion_max_artifact_mb,
+        changed_share=settings.promotion_max_changed_share,
+    )

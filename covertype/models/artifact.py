@@ -28,6 +28,9 @@ MODEL_FILE = "model.skops"
 
 _GOLDEN_COUNT = 32
 
+TOLERANCE = 1e-9
+"""How far answers may be from those in training, where the order of a sum may differ."""
+
 _QUICK = 1
 """Deflate level: a forest of 570 MB takes 3 s and 101 MB; level 6 takes 9 s and 81 MB."""
 
@@ -36,9 +39,9 @@ _QUICK = 1
 class Proof:
     """What a copy of a model is proven with, stored as the metadata of the logged model.
 
-    `golden_rows` are test observations, as lists of 12 in the contract's order, and
-    `golden_probabilities` what the model answered to them in training, as lists of 7;
-    `training_ranges` are the lowest and the highest training value by quantity.
+    `golden_rows` are observations that the model was not trained on, as lists of 12 in the
+    contract's order, and `golden_probabilities` what the model answered to them in training, as
+    lists of 7; `training_ranges` are the lowest and the highest training value by quantity.
     """
 
     golden_rows: list[list[Any]]
@@ -46,9 +49,9 @@ class Proof:
     training_ranges: dict[str, tuple[int, int]]
 
     @classmethod
-    def of(cls, model: "Pipeline", train: "pd.DataFrame", test: "pd.DataFrame") -> "Proof":
-        """Make the proof of a fitted model from its training and its test observations."""
-        golden = test.head(_GOLDEN_COUNT)
+    def of(cls, model: "Pipeline", train: "pd.DataFrame", others: "pd.DataFrame") -> "Proof":
+        """Make the proof of a fitted model from its training observations and some others."""
+        golden = others.head(_GOLDEN_COUNT)
         return cls(
             golden_rows=golden[list(FEATURE_NAMES)].to_numpy(object).tolist(),
             golden_probabilities=class_probabilities(model, golden).tolist(),
@@ -73,6 +76,26 @@ class Proof:
         return asdict(self) | {
             "training_ranges": {name: list(ends) for name, ends in self.training_ranges.items()}
         }
+
+    def confirm(self, answered: npt.NDArray[np.float64]) -> None:
+        """Compare answers to the golden rows, shape (n, 7), with those in training.
+
+        Raises
+        ------
+        ValueError
+            If there are no golden rows, or the answers differ.
+        """
+        expected = np.array(self.golden_probabilities)
+        if not len(expected):
+            raise ValueError("the model holds no golden rows to prove it with")
+        if expected.shape != answered.shape:
+            raise ValueError(f"the golden probabilities have shape {expected.shape}")
+        # Written this way, a NaN also counts as a difference.
+        wrong = ~(np.abs(answered - expected).max(axis=1) <= TOLERANCE)
+        if wrong.any():
+            raise ValueError(
+                f"it answers {wrong.sum()} of {len(wrong)} golden rows otherwise than in training"
+            )
 
 
 def dump_model(model: "Pipeline", path: Path) -> None:

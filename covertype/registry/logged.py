@@ -37,8 +37,8 @@ def log_model(model: "Pipeline", name: str, data: "TrainingSet") -> ModelInfo:
     """Log a fitted model to the active run, with its `Proof` as metadata."""
     from covertype.registry import flavor
 
-    example = data.test.observations.head(_EXAMPLE_ROWS)
-    proof = Proof.of(model, data.train.observations, data.test.observations)
+    example = data.selection.observations.head(_EXAMPLE_ROWS)
+    proof = Proof.of(model, data.train.observations, data.selection.observations)
     return Model.log(
         None,
         flavor=flavor,

@@ -8,9 +8,16 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from covertype.registry.names import ALIAS, MODEL_NAME, STAGE
+from covertype.registry.names import ALIAS, ELIGIBLE_STAGE, MODEL_NAME, STAGE
 
-__all__ = ["MODEL_NAME", "STAGE", "point_alias", "production_version", "to_production"]
+__all__ = [
+    "MODEL_NAME",
+    "STAGE",
+    "point_alias",
+    "production_version",
+    "to_eligible",
+    "to_production",
+]
 
 
 @contextmanager
@@ -48,9 +55,17 @@ def point_alias(version: str | None) -> None:
 
 def to_production(version: str) -> None:
     """Move a version to stage Production, archive the former one, then move the alias."""
-    client = MlflowClient()
+    _to_stage(version, STAGE)
+    MlflowClient().set_registered_model_alias(MODEL_NAME, ALIAS, version)
+
+
+def to_eligible(version: str) -> None:
+    """Move a version to stage Staging, where it waits for a person, and archive one that waits."""
+    _to_stage(version, ELIGIBLE_STAGE)
+
+
+def _to_stage(version: str, stage: str) -> None:
     with _stages():
-        client.transition_model_version_stage(
-            MODEL_NAME, version, STAGE, archive_existing_versions=True
+        MlflowClient().transition_model_version_stage(
+            MODEL_NAME, version, stage, archive_existing_versions=True
         )
-    client.set_registered_model_alias(MODEL_NAME, ALIAS, version)

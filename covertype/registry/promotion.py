@@ -1,24 +1,30 @@
-"""Registers a run as a version, and promotes a version that beats the one in Production."""
+"""Registers a run as a version, judges it, and promotes it if it has earned it."""
 
 import logging
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
-from sklearn.metrics import accuracy_score
 
-from covertype.registry import former_verdicts, verdicts
+from covertype.gate import former_verdicts, verdicts
+from covertype.gate.rules import Incumbent, Limits, Rows, judge
+from covertype.gate.verdicts import REASON, RULE, VERDICT, Outcome, Rule, Verdict
+from covertype.history import History, Kind
+from covertype.registry.changes import put_into_production, settled_production
 from covertype.registry.logged import model_uri
-from covertype.registry.names import MODEL_NAME, REASON, REFUSED, RULE, VERDICT
-from covertype.registry.production import point_alias, production_version, to_production
-from covertype.registry.ranking import floor_accuracy, is_better
-from covertype.registry.tracking import Unusable, fetch_answers
-from covertype.registry.verdicts import Rule, Verdict
+from covertype.registry.names import MODEL_NAME
+from covertype.registry.production import to_eligible
+from covertype.registry.tracking import Unusable, fetch_answers, snapshot_of
 from covertype.training.fitting import Part
 
 log = logging.getLogger(__name__)
 
 _JUDGEMENT_LIMIT = 3
 _FAULT_LENGTH_LIMIT = 300
+
+GATE = "the promotion gate"
+"""Who promotes and refuses, in the history."""
 
 
 def register(run_id: str) -> str:
@@ -45,109 +51,153 @@ def run_of(version: str) -> str:
     return str(MlflowClient().get_model_version(MODEL_NAME, version).run_id)
 
 
-def accuracy_of(version: str, part: Part) -> float:
-    """Return a registered version's accuracy on observations with known classes.
+class Decision(NamedTuple):
+    """A verdict, and what came of it."""
 
-    Raises
-    ------
-    Unusable
-        If the version can't answer.
+    verdict: Verdict
+    outcome: Outcome
+
+    @property
+    def promoted(self) -> bool:
+        return self.outcome is Outcome.PROMOTED
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Judges versions and promotes those that pass.
+
+    `part` and `rows` are the observations that it judges on, and their classes. `is_manual` leaves
+    a version that passes to a person.
     """
-    answers = fetch_answers(f"models:/{MODEL_NAME}/{version}", part.observations)
-    return float(accuracy_score(part.classes, answers.argmax(axis=1)))
 
+    history: History
+    limits: Limits
+    part: Part
+    rows: Rows
+    is_manual: bool = False
 
-def promote_if_better(version: str, test: Part) -> Verdict:
-    """Move a version to Production if it beats the present one on the same test rows.
+    def promote(self, version: str) -> Decision:
+        """Judge a version beside the one in Production, and act on the verdict.
 
-    If Production is empty or can't answer, the version must beat the floor: always answering the
-    most frequent class. If a person changes Production meanwhile, the version is judged again.
-    The tags with figures, rule and reason are written before the promotion, the outcome after it.
-    """
-    for _ in range(_JUDGEMENT_LIMIT):
-        present = _in_production()
-        if present == version:
-            verdict = _verdict_in_production(version)
+        If a person changes Production meanwhile, the version is judged again. The tags with
+        figures, rule and reason are written before the promotion, the outcome after it.
+        """
+        for _ in range(_JUDGEMENT_LIMIT):
+            present = settled_production(self.history)
+            if present == version:
+                verdict = _verdict_in_production(version)
+                _tag(version, verdict)
+                return _record(version, verdict, Outcome.PROMOTED)
+            verdict = self._judge(version, present)
             _tag(version, verdict)
-            return _record(version, verdict)
-        verdict = _judge(version, present, test)
+            decision = self._act(version, present, verdict)
+            if decision is not None:
+                return decision
+        changes = {"production_changes": _JUDGEMENT_LIMIT}
+        verdict = Verdict(Rule.PRODUCTION_CHANGED, changes)
         _tag(version, verdict)
-        if _in_production() == present:
-            if verdict.promoted:
-                to_production(version)
-            return _record(version, verdict)
-        log.warning("Production changed while version %s was judged", version)
-    verdict = Verdict(rule=Rule.PRODUCTION_CHANGED, changes=_JUDGEMENT_LIMIT)
-    _tag(version, verdict)
-    return _record(version, verdict)
+        return _record(version, verdict, Outcome.REFUSED)
+
+    def _judge(self, version: str, present: str | None) -> Verdict:
+        """Compare a version with the one in Production, or with the floor."""
+        former = _rolled_back_from(self.history, version)
+        if former is not None:
+            return Verdict(Rule.ROLLED_BACK, {"rolled_back_version": former})
+        try:
+            answers = fetch_answers(_uri(version), self.part.observations)
+        except Unusable as error:
+            fault = _shortened(error)
+            log.error("Version %s can't answer: %s", version, fault)
+            return Verdict(Rule.CANNOT_ANSWER, {"fault": fault})
+        return judge(self.rows, answers, self._incumbent(present), self.limits)
+
+    def _incumbent(self, present: str | None) -> Incumbent | None:
+        if present is None:
+            return None
+        try:
+            return Incumbent(present, fetch_answers(_uri(present), self.part.observations))
+        except Unusable as error:
+            fault = _shortened(error)
+            log.error(
+                "Version %s in Production can't answer, so the new one is judged as the first: %s",
+                *(present, fault),
+            )
+            return Incumbent(present, None, fault)
+
+    def _act(self, version: str, present: str | None, verdict: Verdict) -> Decision | None:
+        """Do what follows from a verdict; None if Production is no longer what it was."""
+        details = {"who": GATE, "why": verdict.reason, "facts": verdict.facts()}
+        if verdict.passed and not self.is_manual:
+            done = put_into_production(self.history, version, present, Kind.PROMOTED, **details)
+            return Decision(verdict, Outcome.PROMOTED) if done else None
+        if settled_production(self.history) != present:
+            return None
+        kind, outcome = (
+            (Kind.ELIGIBLE, Outcome.ELIGIBLE) if verdict.passed else (Kind.REFUSED, Outcome.REFUSED)
+        )
+        with self.history.locked():
+            if not _is_told(self.history, version, kind, present, verdict):
+                self.history.add(kind, version, present, **details)
+        if verdict.passed:
+            to_eligible(version)
+        return _record(version, verdict, outcome)
 
 
-def _in_production() -> str | None:
-    """Return the version in Production; the alias follows a stage that a person changed."""
-    found = production_version()
-    version = None if found is None else str(found.version)
-    point_alias(version)
-    return version
+def _is_told(
+    history: History, version: str, kind: Kind, former: str | None, verdict: Verdict
+) -> bool:
+    """Tell whether the history's last entry on a version says this already, as after a retry."""
+    told = [entry for entry in history.entries() if entry.version == version]
+    return bool(told) and (told[-1].kind, told[-1].former, told[-1].facts.get(RULE)) == (
+        kind,
+        former,
+        verdict.rule,
+    )
+
+
+def _rolled_back_from(history: History, version: str) -> str | None:
+    """Return the version with the same training data from which Production was rolled back."""
+    snapshot = snapshot_of(run_of(version))
+    changes = [entry for entry in history.entries() if entry.changed_production]
+    for number, entry in enumerate(changes):
+        if entry.kind is not Kind.ROLLED_BACK or snapshot is None or entry.snapshot != snapshot:
+            continue
+        if all(later.version != entry.former for later in changes[number:]):
+            return entry.former
+    return None
+
+
+def _uri(version: str) -> str:
+    return f"models:/{MODEL_NAME}/{version}"
+
+
+def _shortened(error: Exception) -> str:
+    return " ".join(str(error).split())[:_FAULT_LENGTH_LIMIT]
 
 
 def _verdict_in_production(version: str) -> Verdict:
-    """Return the verdict that explains why a version is in Production."""
     tags = MlflowClient().get_model_version(MODEL_NAME, version).tags
-    if tags.get(VERDICT) != REFUSED:
+    if tags.get(VERDICT) != Outcome.REFUSED:
         # An earlier try may have promoted it and ended before it recorded the outcome.
         verdict = verdicts.from_tags(tags) or former_verdicts.from_tags(tags)
-        if verdict is not None and verdict.promoted:
+        if verdict is not None and verdict.passed:
             return verdict
-    return Verdict(rule=Rule.BY_HAND)
-
-
-def _judge(version: str, present: str | None, test: Part) -> Verdict:
-    """Compare a version with the one in Production, or with the floor."""
-    accuracy, fault = accuracy_of(version, test), None
-    if present is not None:
-        try:
-            rival = accuracy_of(present, test)
-        except Unusable as error:
-            fault = " ".join(str(error).split())[:_FAULT_LENGTH_LIMIT]
-            log.error(
-                "Version %s in Production can't answer, so version %s is judged as the first: %s",
-                *(present, version, fault),
-            )
-        else:
-            return Verdict(
-                rule=Rule.BETTER if is_better(accuracy, rival) else Rule.NOT_BETTER,
-                accuracy=accuracy,
-                test_rows=len(test),
-                former_version=present,
-                former_accuracy=rival,
-            )
-    floor = floor_accuracy(test.classes)
-    better, not_better = (
-        (Rule.FIRST, Rule.FIRST_NOT_BETTER)
-        if present is None
-        else (Rule.FORMER_FAULT, Rule.FORMER_FAULT_NOT_BETTER)
-    )
-    return Verdict(
-        rule=better if is_better(accuracy, floor) else not_better,
-        accuracy=accuracy,
-        test_rows=len(test),
-        floor_accuracy=floor,
-        former_version=present,
-        former_fault=fault,
-    )
+    return Verdict(Rule.BY_HAND)
 
 
 def _tag(version: str, verdict: Verdict) -> None:
     """Replace the tags of any earlier judgement of a version."""
     client, facts = MlflowClient(), {REASON: verdict.reason} | verdict.facts()
     # The rule is removed first and set last, so that it never stands beside another rule's figures.
-    for key in (RULE, *(verdicts.TAGS - facts.keys())):
-        client.delete_model_version_tag(MODEL_NAME, version, key)
+    kept = client.get_model_version(MODEL_NAME, version).tags.keys()
+    for key in (RULE, *(verdicts.TAGS - facts.keys() - {RULE})):
+        if key in kept:
+            client.delete_model_version_tag(MODEL_NAME, version, key)
     for key, value in facts.items():
         client.set_model_version_tag(MODEL_NAME, version, key, value)
 
 
-def _record(version: str, verdict: Verdict) -> Verdict:
+def _record(version: str, verdict: Verdict, outcome: Outcome) -> Decision:
     """Tag a version with the outcome of its verdict, after everything else is done."""
-    MlflowClient().set_model_version_tag(MODEL_NAME, version, VERDICT, verdict.outcome)
-    return verdict
+    MlflowClient().set_model_version_tag(MODEL_NAME, version, VERDICT, outcome)
+    return Decision(verdict, outcome)

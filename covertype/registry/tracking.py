@@ -101,9 +101,9 @@ def train_batch(batch: Batch, datasets: Datasets) -> list[str]:
                     _log(run, batch.search, one.parameters, data, inputs, trained)
                 finished[one.number] = str(run.info.run_id)
                 log.info(
-                    "%s %s: accuracy %.4f on %d test rows, trained on %d in %.1f s by %s",
+                    "%s %s: accuracy %.4f on %d rows for selection, trained on %d in %.1f s by %s",
                     *(name, dict(one.parameters), trained.evaluation.metrics["accuracy"]),
-                    *(len(data.test), len(data.train), trained.seconds, trained.trained_by),
+                    *(len(data.selection), len(data.train), trained.seconds, trained.trained_by),
                 )
     return [finished[one.number] for one in batch.candidates]
 
@@ -127,10 +127,10 @@ def _finished_runs(batch: Batch, experiment_id: str) -> dict[int, str]:
 
 
 def _describe(data: TrainingSet, snapshot: str) -> list[DatasetInput]:
-    """Describe the training and the test part for MLflow."""
+    """Describe the training and the selection part for MLflow."""
     digest = snapshots.digest_of(snapshot)
     inputs = []
-    for context, part in (("training", data.train), ("testing", data.test)):
+    for context, part in (("training", data.train), ("selection", data.selection)):
         # Some rows are enough to know the columns' types; MLflow would inspect every cell.
         few = part.observations.head(_DESCRIBED_ROWS).assign(
             **{TARGET.name: part.classes[:_DESCRIBED_ROWS]}
@@ -159,7 +159,7 @@ def _log(
     facts = {
         **parameters,
         "train_rows": len(data.train),
-        "test_rows": len(data.test),
+        "selection_rows": len(data.selection),
         "trained_by": trained.trained_by,
     }
     converged = has_converged(trained.model)
@@ -245,7 +245,12 @@ def _is_transient(error: Exception) -> bool:
     return isinstance(error, OSError | MemoryError)
 
 
-def snapshot_of(run_id: str) -> str:
-    """Return the name of the snapshot that a run was trained on."""
-    tags: dict[str, str] = MlflowClient().get_run(run_id).data.tags
-    return tags[_SNAPSHOT_TAG]
+def snapshot_of(run_id: str) -> str | None:
+    """Return the name of the snapshot that a run was trained on; None if it is not ours or gone."""
+    try:
+        tags: dict[str, str] = MlflowClient().get_run(run_id).data.tags
+    except MlflowException as error:
+        if _is_transient(error):
+            raise
+        return None
+    return tags.get(_SNAPSHOT_TAG)

@@ -1,4 +1,4 @@
-"""Scores of a model on a test part, and its feature importances."""
+"""Scores of a model on rows of known classes, and its feature importances."""
 
 from dataclasses import dataclass
 
@@ -24,10 +24,10 @@ _LABELS = np.arange(len(CLASSES))
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores on a test part.
+    """Scores on rows of known classes.
 
     `metrics` by name: accuracy, mse (of class numbers), f1_macro, log_loss, and recall by class
-    for the classes that the test part has. `confusion` counts true classes down, predicted across.
+    for the classes that the rows have. `confusion` counts true classes down, predicted across.
     """
 
     metrics: dict[str, float]

@@ -13,7 +13,7 @@ from covertype.contract import FEATURE_NAMES, QUANTITY_NAMES, TARGET
 from covertype.training import acceleration
 from covertype.training.evaluation import Evaluation, evaluate
 from covertype.training.searches import Library
-from covertype.training.split import in_test_part
+from covertype.training.split import Purpose, purposes
 
 
 @dataclass(frozen=True)
@@ -29,15 +29,15 @@ class Part:
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """The two parts of a training set; no observation is in both.
+    """What a candidate is trained on, and what it is selected by; no observation is in both.
 
     The quantities of the training part are int16, as the encoders then make float32 of them and
-    nothing wider. Those of the test part are int64, as the services ask by and MLflow's signature
-    says.
+    nothing wider. Those of the selection part are int64, as the services ask by and MLflow's
+    signature says.
     """
 
     train: Part
-    test: Part
+    selection: Part
 
     @classmethod
     def from_rows(cls, rows: pd.DataFrame) -> "TrainingSet":
@@ -48,16 +48,26 @@ class TrainingSet:
         ValueError
             If a part is empty or the training part holds fewer than two classes.
         """
-        in_test = in_test_part(rows)
+        used_for = purposes(rows)
         # Similar rows stay together deep into a tree; adjacent in memory, they are read faster.
-        alike = rows[~in_test].sort_values([TARGET.name, QUANTITY_NAMES[0]], kind="stable")
-        train, test = _part(alike, np.int16), _part(rows[in_test], np.int64)
-        if not len(test) or len(np.unique(train.classes)) < 2:
+        by_likeness = [TARGET.name, QUANTITY_NAMES[0]]
+        alike = rows[used_for == Purpose.TRAINING].sort_values(by_likeness, kind="stable")
+        train = _part(alike, np.int16)
+        selection = _part(rows[used_for == Purpose.SELECTION], np.int64)
+        if not len(selection) or len(np.unique(train.classes)) < 2:
             raise ValueError(
                 f"{len(rows)} rows are too few to train on: {len(train)} for training, "
-                f"{len(test)} for testing; collect more with descargar_datos_api"
+                f"{len(selection)} for selection; collect more with descargar_datos_api"
             )
-        return cls(train, test)
+        return cls(train, selection)
+
+
+def judgement_part(rows: pd.DataFrame) -> Part:
+    """Return the part of processed rows that the promotion gate judges on.
+
+    No model is trained on these observations, and nothing is selected by them.
+    """
+    return _part(rows[purposes(rows) == Purpose.JUDGEMENT], np.int64)
 
 
 def _part(rows: pd.DataFrame, whole: type[np.integer]) -> Part:
@@ -67,7 +77,7 @@ def _part(rows: pd.DataFrame, whole: type[np.integer]) -> Part:
 
 @dataclass(frozen=True)
 class Trained:
-    """A fitted candidate, its scores on the test part, and the seconds of its training."""
+    """A fitted candidate, its scores on the selection part, and the seconds of its training."""
 
     model: Pipeline
     evaluation: Evaluation
@@ -76,14 +86,14 @@ class Trained:
 
 
 def train(model: Pipeline, data: TrainingSet, library: Library = Library.FASTEST) -> Trained:
-    """Fit one candidate on the training part and score it on the test part."""
+    """Fit one candidate on the training part and score it on the selection part."""
     return next(train_each([(model, library)], data))
 
 
 def train_each(
     candidates: Iterable[tuple[Pipeline, Library]], data: TrainingSet
 ) -> Iterator[Trained]:
-    """Fit candidates on the training part one after another, and score each on the test part.
+    """Fit candidates on the training part one after another, and score each on the selection part.
 
     Parameters
     ----------
@@ -109,6 +119,6 @@ def train_each(
         seconds = time.perf_counter() - start
         former = classifier
         fitted = Pipeline([*prepared.steps, (model.steps[-1][0], classifier)])
-        evaluation = evaluate(fitted, data.test.observations, data.test.classes)
+        evaluation = evaluate(fitted, data.selection.observations, data.selection.classes)
         trained_by = acceleration.trainer(classifier, library)
         yield Trained(fitted, evaluation, seconds, trained_by)

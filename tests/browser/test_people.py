@@ -15,8 +15,8 @@ import requests
 from playwright.sync_api import Page, expect
 
 from covertype.contract import CLASSES, COLUMNS, FEATURE_NAMES
+from covertype.gate.verdicts import Rule
 from covertype.registry.production import production_version, to_production
-from covertype.registry.verdicts import Rule
 from covertype_ui import texts
 from covertype_ui.batch_run import ADDED_COLUMNS
 from covertype_ui.examples import TYPICAL

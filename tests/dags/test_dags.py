@@ -14,6 +14,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from assets import RAW_DATA, TRAINING_DATA
 from covertype import jobs
 from covertype.contract import GROUPS
+from covertype.history import History, Kind, State
 from covertype.training.searches import FOREST, LOGREG, LOGREG_GRID, Search
 from tools.local.processes import shared_env
 
@@ -23,6 +24,8 @@ DAGS = ROOT / "airflow" / "dags"
 SCHEDULES = {
     "descargar_datos_api": "*/5 * * * *",
     "preprocess_covertype": "covertype_raw",
+    "promote_model": "None",
+    "rollback_model": "None",
     "train_logreg_model": "covertype_training",
     "train_logreg_model2": "covertype_training",
     "train_rf_model": "covertype_training",
@@ -80,6 +83,25 @@ def test_training_data_is_announced_by_preprocessing_alone(bag: DagBag) -> None:
     assert outlets(bag.dags["preprocess_covertype"]) == {"announce": ["covertype_training"]}
 
 
+def test_the_forms_list_the_versions_that_may_become_production(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history = History(tmp_path / "promotions")
+    for kind, version in (
+        (Kind.PROMOTED, "1"),
+        (Kind.REFUSED, "2"),
+        (Kind.PROMOTED, "3"),
+        (Kind.ELIGIBLE, "4"),
+    ):
+        history.end(history.add(kind, version, None), State.DONE)
+    monkeypatch.setenv("DATASETS_URL", str(tmp_path))
+    dags = DagBag(DAGS).dags
+    for dag_id, listed in (("rollback_model", "1"), ("promote_model", "4")):
+        form = dags[dag_id].params.get_param("version").schema
+        assert form["examples"] == [listed]
+        assert form["values_display"][listed].startswith(f"{listed}: ")
+
+
 @pytest.mark.parametrize(("dag_id", "search"), SEARCHES.items())
 def test_every_candidate_of_a_search_is_a_task_of_its_own(
     bag: DagBag, dag_id: str, search: Search
@@ -111,7 +133,8 @@ def test_every_task_that_asks_another_service_has_an_end(bag: DagBag, dag_id: st
 def test_parsing_loads_no_heavy_library() -> None:
     """Airflow parses the files again and again, each time in a new process."""
     program = (
-        "import sys; import descargar_datos_api, preprocess_covertype, train_models; "
+        "import sys; "
+        "import change_production, descargar_datos_api, preprocess_covertype, train_models; "
         "print([name for name in ('mlflow', 'numpy', 'pandas', 'requests', 'sklearn') "
         "if name in sys.modules])"
     )

@@ -2,9 +2,9 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from airflow.utils.db import initdb
 
 from covertype import jobs
+from covertype.registry.manual import NotPossible
 from covertype.registry.tracking import Batch
 
 DAGS = Path(__file__).parents[2] / "airflow" / "dags"
@@ -19,7 +20,13 @@ DAGS = Path(__file__).parents[2] / "airflow" / "dags"
 # What Airflow says of itself.
 pytestmark = pytest.mark.filterwarnings("ignore")
 
-Run = Callable[[str], tuple[str, dict[str, set[str]]]]
+States = dict[str, set[str]]
+
+
+class Run(Protocol):
+    """Runs a DAG to its end; returns its state, and the states of each task's instances."""
+
+    def __call__(self, dag_id: str, **chosen: str) -> tuple[str, States]: ...
 
 
 @pytest.fixture(scope="module")
@@ -39,12 +46,11 @@ def bag() -> Iterator[DagBag]:
 
 @pytest.fixture
 def run(bag: DagBag, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a DAG to its end; return its state, and the states of each task's instances."""
     monkeypatch.setattr(os, "nice", lambda _: None)
 
-    def run_to_its_end(dag_id: str) -> tuple[str, dict[str, set[str]]]:
-        ended = bag.dags[dag_id].test()
-        states: dict[str, set[str]] = {}
+    def run_to_its_end(dag_id: str, **chosen: str) -> tuple[str, States]:
+        ended = bag.dags[dag_id].test(run_conf=chosen)
+        states: States = {}
         for task in ended.get_task_instances():
             states.setdefault(task.task_id, set()).add(str(task.state))
         return str(ended.state), states
@@ -156,3 +162,34 @@ def test_a_search_without_any_candidate_names_them_all(
     assert training.missing == ["rf_run_0", "rf_run_1", "rf_run_2"]
     assert states["keep_best"] == states["promote"] == {"upstream_failed"}
     assert state == "failed"
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "job"), [("promote_model", "promote_by_hand"), ("rollback_model", "roll_back")]
+)
+def test_a_change_of_production_by_hand_ends_when_the_services_follow(
+    dag_id: str, job: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: list[tuple[str, ...]] = []
+    monkeypatch.setattr(jobs, job, lambda *given: called.append(given))
+    monkeypatch.setattr(jobs, "wait_until_served", lambda version: called.append((version,)))
+    state, states = run(dag_id, version="3", why="aspens")
+    assert state == "success"
+    assert [task for task, ended in states.items() if ended == {"success"}] == [
+        "change",
+        "wait_until_served",
+    ]
+    ((version, _, why), waited) = called
+    assert (version, why, waited) == ("3", "aspens", ("3",))
+
+
+def test_a_change_that_is_not_possible_fails_at_once_with_the_reason(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: str) -> None:
+        raise NotPossible("version 3 was never in Production")
+
+    monkeypatch.setattr(jobs, "roll_back", refuse)
+    state, states = run("rollback_model", version="3", why="")
+    assert state == "failed"
+    assert states == {"change": {"failed"}, "wait_until_served": {"upstream_failed"}}

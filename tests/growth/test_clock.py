@@ -26,8 +26,9 @@ import requests
 from mlflow import MlflowClient
 
 from covertype.contract import GROUPS
+from covertype.gate.verdicts import VERDICT, Outcome
 from covertype.models.artifact import class_probabilities
-from covertype.registry.names import MODEL_NAME, PROMOTED, VERDICT
+from covertype.registry.names import MODEL_NAME
 from covertype.registry.production import production_version
 from covertype.registry.tracking import fetch_model
 from covertype.rows.arrow import from_frame
@@ -333,7 +334,9 @@ def judged() -> dict[str, str]:
 
 def promoted() -> list[str]:
     """Return the versions that were promoted, in order."""
-    return sorted((one for one, verdict in judged().items() if verdict == PROMOTED), key=int)
+    return sorted(
+        (one for one, verdict in judged().items() if verdict == Outcome.PROMOTED), key=int
+    )
 
 
 def kill(platform: Platform, service: str) -> None:

@@ -61,7 +61,7 @@ def logistic_regression(data: TrainingSet) -> Pipeline:
 
 
 def make_card(version: str, model: Pipeline, data: TrainingSet) -> cards.Card:
-    proof = Proof.of(model, data.train.observations, data.test.observations)
+    proof = Proof.of(model, data.train.observations, data.selection.observations)
     return cards.Card(
         name="BestModelRF",
         version=version,
@@ -158,11 +158,11 @@ def card(forest: Pipeline, data: TrainingSet) -> cards.Card:
 @pytest.fixture(scope="session")
 def rows(data: TrainingSet) -> list[list[object]]:
     """Test observations as clients send them, areas and soils by name."""
-    observations = data.test.observations.to_numpy(object).tolist()
+    observations = data.selection.observations.to_numpy(object).tolist()
     return [list(observation) for observation in observations]
 
 
 @pytest.fixture(scope="session")
 def expected(forest: Pipeline, data: TrainingSet) -> npt.NDArray[np.float64]:
     """What scikit-learn answers to `rows`, shape (n, 7)."""
-    return class_probabilities(forest, data.test.observations)
+    return class_probabilities(forest, data.selection.observations)

@@ -205,7 +205,8 @@ def test_it_is_at_least_as_accurate_as_the_default_forest_on_unseen_rows(
         ]
     ).fit(data.train.observations, data.train.classes)
     ours, theirs = (
-        model.score(data.test.observations, data.test.classes) for model in (production, default)
+        model.score(data.selection.observations, data.selection.classes)
+        for model in (production, default)
     )
     assert ours >= theirs
 
@@ -213,7 +214,7 @@ def test_it_is_at_least_as_accurate_as_the_default_forest_on_unseen_rows(
 def test_pipeline_indexes_names_and_form_give_the_same_answer(
     platform: Platform, production: Pipeline, data: TrainingSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    observation = data.test.observations.iloc[[0]]
+    observation = data.selection.observations.iloc[[0]]
     expected = class_probabilities(production, observation)[0]
     row = observation.astype(object).iloc[0].tolist()
     indexes = [

@@ -3,20 +3,21 @@
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from string import Formatter
-from typing import Any
 
 import pytest
 from mlflow import MlflowClient
 from streamlit.testing.v1 import AppTest
 
-from covertype.registry.names import ACCURACY, MODEL_NAME, PROMOTED, REASON, REFUSED, VERDICT
+from covertype.gate.verdicts import REASON, VERDICT, Outcome, Rule, figures_of, tag_of
+from covertype.registry.names import MODEL_NAME
 from covertype.registry.production import to_production
-from covertype.registry.verdicts import Rule, Verdict, figures_of
 from covertype_ui import texts
 from covertype_ui.history import HistoryAway, read_history
+from tests.covertype.gate.test_verdicts import FORMER_SENTENCES, verdict
 from tests.ui.fakes import FakeInference
 
 Page = Callable[[str], AppTest]
+Caption = Callable[[Mapping[str, str], str], str]
 FIRST = (
     "accuracy 0.8123 is higher than 0.4880 of always answering the most frequent class, "
     "on the same 11620 test rows"
@@ -37,16 +38,16 @@ def registry(mlflow_server: str) -> Iterator[str]:
     """An MLflow with four versions: two promoted, two refused, each for another reason."""
     client, name = MlflowClient(mlflow_server), "ModelOfThisPage"
     client.create_registered_model(name)
-    for accuracy, verdict, reason in (
-        ("0.812300", PROMOTED, FIRST),
-        ("0.800000", REFUSED, SECOND),
-        ("0.830000", REFUSED, OTHER),
-        ("0.820000", PROMOTED, THIRD),
+    for accuracy, outcome, reason in (
+        ("0.812300", Outcome.PROMOTED, FIRST),
+        ("0.800000", Outcome.REFUSED, SECOND),
+        ("0.830000", Outcome.REFUSED, OTHER),
+        ("0.820000", Outcome.PROMOTED, THIRD),
     ):
         run = client.create_run("0").info
         source = f"{run.artifact_uri}/model"
         version = client.create_model_version(name, source, run.run_id).version
-        for key, value in ((ACCURACY, accuracy), (REASON, reason), (VERDICT, verdict)):
+        for key, value in ((tag_of("accuracy"), accuracy), (REASON, reason), (VERDICT, outcome)):
             client.set_model_version_tag(name, version, key, value)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", mlflow_server)
@@ -64,7 +65,12 @@ def shown(app: AppTest) -> str:
 def test_history_is_read_from_mlflow_itself(registry: str) -> None:
     records = read_history(registry, 10)
     assert [record.version for record in records] == ["4", "3", "2", "1"]
-    assert [record.promoted for record in records] == [True, False, False, True]
+    assert [record.outcome for record in records] == [
+        Outcome.PROMOTED,
+        Outcome.REFUSED,
+        Outcome.REFUSED,
+        Outcome.PROMOTED,
+    ]
     assert [record.stage for record in records] == ["None", "None", "None", "Production"]
     assert [record.accuracy for record in records] == [0.82, 0.83, 0.8, 0.8123]
     assert abs((datetime.now(UTC) - records[0].registered).total_seconds()) < 600
@@ -113,52 +119,66 @@ def test_history_says_each_verdict_and_its_reason_in_spanish(
     assert f"http://127.0.0.1:5000/#/models/{MODEL_NAME}/versions/2" in text
 
 
-FIGURES: Mapping[str, Any] = {
-    "accuracy": 0.8123,
-    "test_rows": 11620,
-    "floor_accuracy": 0.488,
-    "former_version": "7",
-    "former_accuracy": 0.8,
-    "former_fault": "ValueError: it is damaged",
-    "changes": 3,
-}
-
-
-@pytest.mark.parametrize("language", ["es", "en"])
-@pytest.mark.parametrize("rule", Rule)
-def test_a_verdict_stored_as_facts_is_shown_as_one_stored_as_a_sentence(
-    rule: Rule,
-    language: str,
-    page: Page,
-    services: FakeInference,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    verdict = Verdict(rule=rule, **{name: FIGURES[name] for name in figures_of(rule)})
-    former = {REASON: verdict.reason, ACCURACY: "0.812300", VERDICT: verdict.outcome}
-    # What this release writes as a sentence is for people in MLflow: the app does not read it.
-    present = verdict.facts() | {REASON: "not for the app", VERDICT: verdict.outcome}
+@pytest.fixture
+def caption(page: Page, services: FakeInference, monkeypatch: pytest.MonkeyPatch) -> Caption:
+    """Return what the page says of a version with these tags, in a language."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", services.address)
-    told = []
-    for tags in (former, present):
-        version = {
-            "version": "1",
-            "creation_timestamp": 10**12,
-            "tags": [{"key": key, "value": value} for key, value in tags.items()],
-        }
+
+    def shown_for(tags: Mapping[str, str], language: str) -> str:
+        listed = [{"key": key, "value": value} for key, value in tags.items()]
+        version = {"version": "1", "creation_timestamp": 10**12, "tags": listed}
         services.routes["GET /api/2.0/mlflow/model-versions/search"] = (
             200,
             {"model_versions": [version]},
         )
         app = page("model")
         app.session_state["lang"] = language
-        told.append([caption.value for caption in app.run().caption][-1])
-    assert told[0] == told[1]
-    if language == "en":
-        assert told[1] == verdict.reason
-    else:
-        assert verdict.reason not in told[1]
-        for figure in figures_of(rule) & {"former_version", "former_fault", "changes"}:
-            assert str(FIGURES[figure]) in told[1]
+        return str([caption.value for caption in app.run().caption][-1])
+
+    return shown_for
+
+
+@pytest.mark.parametrize("language", ["es", "en"])
+@pytest.mark.parametrize("rule", FORMER_SENTENCES)
+def test_a_verdict_stored_as_facts_is_shown_as_one_stored_as_a_sentence(
+    rule: Rule, language: str, caption: Caption
+) -> None:
+    given = verdict(rule)
+    former = {REASON: given.reason, VERDICT: Outcome.REFUSED}
+    # What this release writes as a sentence is for people in MLflow: the app does not read it.
+    present = given.facts() | {REASON: "not for the app", VERDICT: Outcome.REFUSED}
+    assert caption(former, language) == caption(present, language)
+
+
+@pytest.mark.parametrize("rule", Rule)
+def test_the_reason_of_a_verdict_is_shown_in_both_languages(rule: Rule, caption: Caption) -> None:
+    given = verdict(rule)
+    tags = given.facts() | {REASON: given.reason, VERDICT: Outcome.REFUSED}
+    assert caption(tags, "en") == given.reason
+    in_spanish = caption(tags, "es")
+    assert in_spanish != given.reason
+    for name in figures_of(rule) & {
+        "former_version",
+        "former_fault",
+        "fault",
+        "production_changes",
+    }:
+        assert str(given.figures[name]) in in_spanish
+
+
+def test_a_class_has_its_spanish_name_in_a_verdict(caption: Caption) -> None:
+    tags = verdict(Rule.CLASS_LOST).facts() | {REASON: "", VERDICT: Outcome.REFUSED}
+    assert "reconoce el 50,00\u202f% de Álamo temblón; la versión 3" in caption(
+        tags | {REASON: "lost"}, "es"
+    )
+
+
+def test_a_version_that_waits_for_a_person_is_shown_as_eligible(
+    page: Page, services: FakeInference, monkeypatch: pytest.MonkeyPatch, caption: Caption
+) -> None:
+    tags = verdict(Rule.BETTER).facts() | {REASON: "better", VERDICT: Outcome.ELIGIBLE}
+    caption(tags, "es")
+    assert texts.ELIGIBLE.es in shown(page("model").run())
 
 
 def test_every_rule_of_a_verdict_has_its_figures_in_spanish() -> None:

@@ -15,7 +15,7 @@ from mlflow.exceptions import MlflowException
 
 from covertype.contract import FEATURE_NAMES, GROUPS
 from covertype.data import Datasets
-from covertype.registry.names import REASON
+from covertype.gate.verdicts import REASON
 from covertype.registry.production import MODEL_NAME, production_version
 from covertype.training.searches import FOREST, LOGREG, LOGREG_GRID
 from tools.local.processes import AIRFLOW_PASSWORD, AIRFLOW_USER, ROOT, Processes

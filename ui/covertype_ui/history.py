@@ -10,11 +10,12 @@ from typing import Any
 
 import requests
 
-from covertype.registry import former_verdicts, verdicts
-from covertype.registry.names import ACCURACY, MODEL_NAME, PROMOTED, REASON, REFUSED, VERDICT
-from covertype.registry.verdicts import Verdict
+from covertype.gate import former_verdicts, verdicts
+from covertype.gate.verdicts import REASON, VERDICT, Outcome, Verdict, tag_of
+from covertype.registry.names import MODEL_NAME
 
 _PAGE = 200
+_ACCURACY = tag_of("accuracy")
 
 
 class HistoryAway(Exception):
@@ -25,7 +26,7 @@ class HistoryAway(Exception):
 class VersionRecord:
     """One version: when it was registered, its stage, and the verdict with its figures.
 
-    `promoted` is None while nothing is decided. `verdict` holds the facts of it; where they can't
+    `outcome` is None while nothing is decided. `verdict` holds the facts of it; where they can't
     be read, `reason` is what the promotion said.
     """
 
@@ -33,7 +34,7 @@ class VersionRecord:
     registered: datetime
     stage: str
     run_id: str
-    promoted: bool | None
+    outcome: Outcome | None
     reason: str
     accuracy: float | None
     verdict: Verdict | None = None
@@ -76,8 +77,8 @@ def _record(version: dict[str, Any]) -> VersionRecord:
         registered=datetime.fromtimestamp(version["creation_timestamp"] / 1000, UTC),
         stage=version.get("current_stage") or "None",
         run_id=version.get("run_id") or "",
-        promoted={PROMOTED: True, REFUSED: False}.get(tags.get(VERDICT, "")),
+        outcome=Outcome(tags[VERDICT]) if tags.get(VERDICT) in list(Outcome) else None,
         reason=tags.get(REASON, ""),
-        accuracy=float(tags[ACCURACY]) if ACCURACY in tags else None,
+        accuracy=float(tags[_ACCURACY]) if _ACCURACY in tags else None,
         verdict=verdicts.from_tags(tags) or former_verdicts.from_tags(tags),
     )

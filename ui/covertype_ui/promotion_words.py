@@ -3,7 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from covertype.contract import CLASSES
+from covertype.gate.verdicts import COUNT, FIGURES, NUMBER, SHARE, TEXT, Figure, Kind
 from covertype_ui import texts
+from covertype_ui.contract_words import class_name
 from covertype_ui.history import VersionRecord
 from covertype_ui.language import language, number, percent
 
@@ -12,12 +15,15 @@ def _share(value: float) -> str:
     return percent(value, 2)
 
 
-_WRITE: Mapping[str, Callable[[Any], str]] = {
-    "accuracy": _share,
-    "floor_accuracy": _share,
-    "former_accuracy": _share,
-    "test_rows": number,
-    "changes": number,
+def _brief(value: float) -> str:
+    return f"{value:.2g}".replace(".", ",")
+
+
+_WRITE: Mapping[Kind, Callable[[Any], str]] = {
+    SHARE: _share,
+    NUMBER: _brief,
+    COUNT: number,
+    TEXT: str,
 }
 
 
@@ -28,9 +34,11 @@ def verdict_reason(record: VersionRecord) -> str:
         return record.reason
     if language() == "en":
         return verdict.reason
-    figures = {
-        name: _WRITE.get(name, str)(value)
-        for name, value in vars(verdict).items()
-        if value is not None
-    }
+    figures = {name: _write(name, figure) for name, figure in verdict.figures.items()}
     return texts.VERDICT_REASONS[verdict.rule].format(**figures)
+
+
+def _write(name: str, figure: Figure) -> str:
+    if name == "label":
+        return class_name(figure) if figure in CLASSES else str(figure)
+    return _WRITE[FIGURES[name]](figure)

@@ -5,16 +5,15 @@ from typing import Annotated
 
 from pydantic import Field
 
-from covertype.settings import DatasetsSettings, RegistrySettings
+from covertype.settings import DatasetsSettings, InferenceSettings, RegistrySettings
 
 
-class UiSettings(DatasetsSettings, RegistrySettings):
+class UiSettings(DatasetsSettings, RegistrySettings, InferenceSettings):
     """Read from the environment, by the field's name in capitals.
 
     The `*_public_url` are addresses that a browser can reach; the app itself uses the others.
     """
 
-    inference_url: str = "http://127.0.0.1:8000"
     inference_timeout_seconds: Annotated[float, Field(gt=0, le=120)] = 10
     mlflow_public_url: str = "http://127.0.0.1:5000"
     airflow_public_url: str = "http://127.0.0.1:8080"

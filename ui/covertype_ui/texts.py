@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from covertype.contract import CLASSES, FEATURES
-from covertype.registry.verdicts import Rule
+from covertype.gate.verdicts import Rule
 
 
 class Phrase(NamedTuple):
@@ -295,6 +295,7 @@ HISTORY_EMPTY = Phrase(
 HISTORY_OLDER = Phrase("{count} versiones anteriores", "{count} older versions")
 PROMOTED = Phrase("Promovida", "Promoted")
 REFUSED_VERSION = Phrase("Rechazada", "Refused")
+ELIGIBLE = Phrase("Apta: espera a una persona", "Eligible: waits for a person")
 UNDECIDED = Phrase("Sin decidir", "Undecided")
 STAGES = {
     "Production": Phrase("Producción", "Production"),
@@ -312,6 +313,7 @@ _BESIDE_FORMER = (
 _FORMER_FAULT = (
     "; la versión {former_version}, entonces en producción, no puede responder: {former_fault}"
 )
+_PRODUCTION = "la versión {former_version}, entonces en producción"
 VERDICT_REASONS: Mapping[Rule, str] = {
     Rule.FIRST: _BESIDE_FLOOR,
     Rule.FIRST_NOT_BETTER: _BESIDE_FLOOR,
@@ -320,8 +322,34 @@ VERDICT_REASONS: Mapping[Rule, str] = {
     Rule.FORMER_FAULT: _BESIDE_FLOOR + _FORMER_FAULT,
     Rule.FORMER_FAULT_NOT_BETTER: _BESIDE_FLOOR + _FORMER_FAULT,
     Rule.BY_HAND: "ya está en producción: una persona la puso ahí",
-    Rule.PRODUCTION_CHANGED: "la versión en producción cambió {changes} veces mientras se evaluaba "
-    "esta",
+    Rule.CANNOT_ANSWER: "no puede responder: {fault}",
+    Rule.INVALID_ANSWERS: "en {invalid_answers} de {test_rows} filas de prueba, sus probabilidades "
+    "no son números o no suman 1",
+    Rule.GAIN_TOO_SMALL: _BESIDE_FORMER + "; la mejora no llega al mínimo de {minimum_gain}",
+    Rule.NOT_SIGNIFICANT: _BESIDE_FORMER
+    + "; la diferencia no es significativa: corrige {gained} filas y estropea {lost} (prueba de "
+    "McNemar, p = {p_value})",
+    Rule.CLASS_LOST: "reconoce el {recall} de {label}; " + _PRODUCTION + ", el {former_recall}; en "
+    "las mismas {class_rows} filas de prueba; aun con el margen de error baja más de "
+    "{recall_loss_limit}",
+    Rule.NEWEST_BATCH_WORSE: "en el lote más reciente acierta el {newest_accuracy}; "
+    + _PRODUCTION
+    + ", el {former_newest_accuracy}; en las mismas {newest_rows} filas de prueba; puede bajar "
+    "como mucho {newest_loss_limit}",
+    Rule.TOO_SLOW: "una respuesta tarda {row_milliseconds} ms; el máximo son "
+    "{row_milliseconds_limit} ms",
+    Rule.TOO_MUCH_MEMORY: "cargada ocupa {loaded_mb} MB; el máximo son {loaded_mb_limit} MB",
+    Rule.TOO_LARGE: "su archivo ocupa {artifact_mb} MB; el máximo son {artifact_mb_limit} MB",
+    Rule.REPLAY_FAILED: "no da una respuesta válida a {replay_errors} de las últimas "
+    "{replayed_rows} peticiones",
+    Rule.REPLAY_TOO_SLOW: "tarda {replay_milliseconds} ms en cada una de las últimas "
+    "{replayed_rows} peticiones; el máximo son {row_milliseconds_limit} ms",
+    Rule.REPLAY_CHANGED: "cambia la respuesta al {changed_share} de las últimas {replayed_rows} "
+    "peticiones; el máximo es el {changed_share_limit}",
+    Rule.ROLLED_BACK: "se entrenó con los mismos datos que la versión {rolled_back_version}, que "
+    "se retiró de producción",
+    Rule.PRODUCTION_CHANGED: "la versión en producción cambió {production_changes} veces mientras "
+    "se evaluaba esta",
 }
 MLFLOW_AWAY = Phrase(
     "MLflow no responde, así que la historia no se puede mostrar ahora; predecir no depende de "

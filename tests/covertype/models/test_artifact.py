@@ -22,7 +22,7 @@ def test_a_model_comes_back_as_it_was_written(tmp_path: Path, real_rows: pd.Data
     model = train(build(FOREST, {"n_estimators": 3}), data).model
     dump_model(model, tmp_path / MODEL_FILE)
     loaded = load_model(tmp_path)
-    before, after = (m.predict_proba(data.test.observations) for m in (model, loaded))
+    before, after = (m.predict_proba(data.selection.observations) for m in (model, loaded))
     np.testing.assert_allclose(before, after, atol=1e-14)
 
 
@@ -71,7 +71,7 @@ def test_a_loaded_forest_is_the_one_that_was_written(
             loaded[-1].feature_importances_, model[-1].feature_importances_, atol=1e-12
         )
         pickled = pickle.loads(pickle.dumps(loaded))
-        answers = [m.predict(data.test.observations) for m in (pickled, model)]
+        answers = [m.predict(data.selection.observations) for m in (pickled, model)]
         assert np.array_equal(*answers)
 
 

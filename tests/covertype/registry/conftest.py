@@ -1,10 +1,19 @@
 """A real MLflow server, in which each module of tests has an experiment."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import mlflow
+import numpy as np
+import pandas as pd
 import pytest
 
+from covertype.gate.rules import Rows
+from covertype.history import History
+from covertype.registry.promotion import Gate, register
+from covertype.training.fitting import TrainingSet, judgement_part
+from tests.covertype.conftest import FAIR, GOOD, WEAK
+from tests.covertype.registry.registered import LIMITS, Registry, log_forest
 from tools.local.processes import shared_env
 
 
@@ -16,3 +25,37 @@ def server(mlflow_server: str, request: pytest.FixtureRequest) -> Iterator[None]
         mlflow.set_tracking_uri(mlflow_server)
         mlflow.set_experiment(request.path.stem)
         yield
+
+
+@pytest.fixture(scope="module")
+def data(real_rows: pd.DataFrame) -> TrainingSet:
+    return TrainingSet.from_rows(real_rows)
+
+
+@pytest.fixture(scope="module")
+def runs(server: None, data: TrainingSet) -> list[str]:
+    """A weak, a fair and a good forest."""
+    return [log_forest(parameters, data) for parameters in (WEAK, FAIR, GOOD)]
+
+
+@pytest.fixture
+def registry(
+    server: None, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Registry:
+    name = "".join(letter if letter.isalnum() else "-" for letter in request.node.name)
+    for module in ("promotion", "production", "changes", "manual"):
+        monkeypatch.setattr(f"covertype.registry.{module}.MODEL_NAME", name)
+    return Registry(name)
+
+
+@pytest.fixture
+def versions(registry: Registry, runs: list[str]) -> list[str]:
+    """A weak, a fair and a good version."""
+    return [register(run) for run in runs]
+
+
+@pytest.fixture
+def gate(real_rows: pd.DataFrame, tmp_path: Path) -> Gate:
+    part = judgement_part(real_rows)
+    rows = Rows(part.classes, np.zeros(len(part), np.bool_))
+    return Gate(History(tmp_path / "promotions"), LIMITS, part, rows)

@@ -4,111 +4,32 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import mlflow
+import numpy as np
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
+from covertype.gate import verdicts
+from covertype.gate.verdicts import REASON, VERDICT, Outcome, Rule, Verdict, tag_of
 from covertype.models.artifact import MODEL_FILE
 from covertype.models.stored_forests import StoredForest
-from covertype.registry import promotion, verdicts
-from covertype.registry.logged import log_model, model_uri
-from covertype.registry.names import (
-    ACCURACY,
-    ALIAS,
-    FLOOR_ACCURACY,
-    FORMER,
-    FORMER_ACCURACY,
-    FORMER_FAULT,
-    PROMOTED,
-    REASON,
-    REFUSED,
-    VERDICT,
-)
-from covertype.registry.production import STAGE, to_production
-from covertype.registry.promotion import promote_if_better, register
+from covertype.registry import changes, tracking
+from covertype.registry.changes import settled_production
+from covertype.registry.logged import model_uri
+from covertype.registry.production import to_production
+from covertype.registry.promotion import Gate, register
 from covertype.registry.tracking import Unusable
-from covertype.registry.verdicts import Rule, Verdict
-from covertype.training.estimators import build
-from covertype.training.fitting import TrainingSet, train
-from covertype.training.searches import FOREST, Parameters
-from tests.covertype.conftest import FAIR, GOOD, WEAK
+from covertype.training.fitting import TrainingSet
+from tests.covertype.conftest import FAIR
+from tests.covertype.registry.registered import Registry, log_forest
 
 pytestmark = [
     pytest.mark.usefixtures("server"),
     pytest.mark.filterwarnings("ignore:.*integer column:UserWarning"),
     pytest.mark.filterwarnings("ignore:.*stages:FutureWarning"),
 ]
-
-
-@pytest.fixture(scope="module")
-def data(real_rows: pd.DataFrame) -> TrainingSet:
-    return TrainingSet.from_rows(real_rows)
-
-
-@pytest.fixture(scope="module")
-def runs(server: None, data: TrainingSet) -> list[str]:
-    """A weak, a fair and a good forest."""
-    return [log_forest(parameters, data) for parameters in (WEAK, FAIR, GOOD)]
-
-
-def log_forest(parameters: Parameters, data: TrainingSet) -> str:
-    with mlflow.start_run() as run:
-        log_model(train(build(FOREST, parameters), data).model, FOREST.model_name, data)
-    return str(run.info.run_id)
-
-
-class Registry:
-    """A registered model of one test."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.client = MlflowClient()
-
-    def move_by_hand(self, version: str, stage: str = STAGE) -> None:
-        """Do what a person does in MLflow's interface."""
-        self.client.transition_model_version_stage(
-            self.name, version, stage, archive_existing_versions=stage == STAGE
-        )
-
-    def version(self, number: str) -> ModelVersion:
-        return self.client.get_model_version(self.name, number)
-
-    def tags(self, number: str) -> dict[str, str]:
-        tags: dict[str, str] = self.version(number).tags
-        return tags
-
-    @property
-    def production(self) -> list[str]:
-        found = self.client.search_model_versions(f"name = '{self.name}'")
-        return [str(one.version) for one in found if one.current_stage == STAGE]
-
-    @property
-    def alias(self) -> str | None:
-        named = self.client.get_registered_model(self.name).aliases.get(ALIAS)
-        return None if named is None else str(named)
-
-
-@pytest.fixture
-def registry(
-    server: None, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> Registry:
-    name = "".join(letter if letter.isalnum() else "-" for letter in request.node.name)
-    for module in ("promotion", "production"):
-        monkeypatch.setattr(f"covertype.registry.{module}.MODEL_NAME", name)
-    return Registry(name)
-
-
-@pytest.fixture
-def versions(registry: Registry, runs: list[str]) -> list[str]:
-    """A weak, a fair and a good version."""
-    return [register(run) for run in runs]
-
-
-def promote(version: str, data: TrainingSet) -> Verdict:
-    return promote_if_better(version, data.test)
 
 
 def files_of(version: ModelVersion) -> Any:
@@ -139,6 +60,7 @@ def test_a_version_that_can_t_answer_stands_in_nobody_s_way(
     spoil: Callable[[ModelVersion, Path], None],
     registry: Registry,
     versions: list[str],
+    gate: Gate,
     data: TrainingSet,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
@@ -148,16 +70,16 @@ def test_a_version_that_can_t_answer_stands_in_nobody_s_way(
     registry.move_by_hand(silent)
     spoil(registry.version(silent), tmp_path)
 
-    verdict = promote(good, data)
-    assert verdict.promoted
+    verdict = gate.promote(good).verdict
+    assert verdict.passed
     assert registry.production == [good]
     assert "always answering the most frequent class" in verdict.reason
     assert f"; version {silent} in Production can't answer: " in verdict.reason
     tags = registry.tags(good)
     assert tags[REASON] == verdict.reason
-    assert tags[FORMER] == silent
-    assert tags[FORMER_FAULT] in verdict.reason
-    assert FORMER_ACCURACY not in tags
+    assert tags[tag_of("former_version")] == silent
+    assert tags[tag_of("former_fault")] in verdict.reason
+    assert tag_of("former_accuracy") not in tags
     (said,) = [
         record.getMessage()
         for record in caplog.records
@@ -171,47 +93,47 @@ def test_a_version_that_can_t_answer_stands_in_nobody_s_way(
 
     # Judged again, by another figure, nothing of the former judgement is left.
     registry.move_by_hand(weak)
-    assert promote(good, data).promoted
-    assert FORMER_FAULT not in registry.tags(good)
-    assert registry.tags(good)[FORMER] == weak
-    assert FLOOR_ACCURACY not in registry.tags(good)
+    assert gate.promote(good).promoted
+    assert tag_of("former_fault") not in registry.tags(good)
+    assert registry.tags(good)[tag_of("former_version")] == weak
+    assert tag_of("floor_accuracy") not in registry.tags(good)
 
 
 def test_a_version_put_in_production_by_hand_that_logged_no_model_stands_in_nobody_s_way(
-    registry: Registry, versions: list[str], data: TrainingSet
+    registry: Registry, versions: list[str], gate: Gate
 ) -> None:
     run = registry.client.create_run("0").info
     source = f"{run.artifact_uri}/model"
     by_hand = registry.client.create_model_version(registry.name, source, run.run_id).version
     registry.move_by_hand(str(by_hand))
-    assert promote(versions[2], data).promoted
+    assert gate.promote(versions[2]).promoted
 
 
 def test_beside_a_version_that_can_t_answer_a_worthless_one_is_refused(
     registry: Registry,
     versions: list[str],
-    data: TrainingSet,
+    gate: Gate,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     silent, worthless, _ = versions
     registry.move_by_hand(silent)
 
-    def score(version: str, _: object) -> float:
-        if version == silent:
+    def answer(uri: str, observations: pd.DataFrame) -> Any:
+        if uri.endswith(f"/{silent}"):
             raise Unusable("it is lost")
-        return 0.1
+        return np.eye(7)[[3] * len(observations)]
 
-    monkeypatch.setattr(promotion, "accuracy_of", score)
-    assert not promote(worthless, data).promoted
+    monkeypatch.setattr("covertype.registry.promotion.fetch_answers", answer)
+    assert not gate.promote(worthless).promoted
     assert registry.production == [silent]
 
 
 def test_the_tags_hold_the_rule_and_figures_that_decided(
-    registry: Registry, versions: list[str], data: TrainingSet
+    registry: Registry, versions: list[str], gate: Gate
 ) -> None:
     """Readers need no sentence: the facts alone tell each verdict."""
     weak, fair, good = versions
-    given = [promote(version, data) for version in (fair, weak, good)]
+    given = [gate.promote(version).verdict for version in (fair, weak, good)]
     read = [verdicts.from_tags(registry.tags(version)) for version in (fair, weak, good)]
     assert [one.rule for one in read if one] == [Rule.FIRST, Rule.NOT_BETTER, Rule.BETTER]
     assert [one.reason for one in read if one] == [one.reason for one in given]
@@ -221,7 +143,7 @@ def test_the_tags_hold_the_rule_and_figures_that_decided(
 
 
 def test_a_verdict_of_a_former_release_is_kept_by_a_second_try(
-    registry: Registry, versions: list[str], data: TrainingSet
+    registry: Registry, versions: list[str], gate: Gate
 ) -> None:
     good = versions[2]
     sentence = (
@@ -230,7 +152,7 @@ def test_a_verdict_of_a_former_release_is_kept_by_a_second_try(
     )
     registry.client.set_model_version_tag(registry.name, good, REASON, sentence)
     registry.move_by_hand(good)
-    verdict = promote(good, data)
+    verdict = gate.promote(good).verdict
     assert (verdict.rule, verdict.reason) == (Rule.FIRST, sentence)
     assert registry.tags(good)[REASON] == sentence
 
@@ -240,11 +162,11 @@ def test_a_machine_in_trouble_is_no_fault_of_the_model(
     error: Exception,
     registry: Registry,
     versions: list[str],
-    data: TrainingSet,
+    gate: Gate,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     weak, _, good = versions
-    assert promote(weak, data).promoted
+    assert gate.promote(weak).promoted
 
     answer, asked = StoredForest.probabilities_of, []
 
@@ -256,7 +178,7 @@ def test_a_machine_in_trouble_is_no_fault_of_the_model(
 
     monkeypatch.setattr(StoredForest, "probabilities_of", fail_for_the_second)
     with pytest.raises(type(error)):
-        promote(good, data)
+        gate.promote(good)
     assert registry.production == [weak]
     assert VERDICT not in registry.tags(good)
 
@@ -269,76 +191,76 @@ class Person:
         self.puts = list(puts)
 
     def interfere(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        score = promotion.accuracy_of
+        answer = tracking.fetch_answers
 
-        def score_slowly(version: str, part: Any) -> float:
-            accuracy = score(version, part)
-            if version == self.registry.production[0] and self.puts:
+        def answer_slowly(uri: str, observations: pd.DataFrame) -> Any:
+            answers = answer(uri, observations)
+            if uri.endswith(f"/{self.registry.production[0]}") and self.puts:
                 self.registry.move_by_hand(self.puts.pop(0))
-            return accuracy
+            return answers
 
-        monkeypatch.setattr(promotion, "accuracy_of", score_slowly)
+        monkeypatch.setattr("covertype.registry.promotion.fetch_answers", answer_slowly)
 
 
 def test_a_version_that_a_person_promotes_meanwhile_is_what_has_to_be_beaten(
     registry: Registry,
     versions: list[str],
-    data: TrainingSet,
+    gate: Gate,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     weak, fair, good = versions
-    assert promote(weak, data).promoted
+    assert gate.promote(weak).promoted
     Person(registry, good).interfere(monkeypatch)
-    assert not promote(fair, data).promoted
+    assert not gate.promote(fair).promoted
     assert registry.production == [good]
     assert registry.alias == good
     tags = registry.tags(fair)
-    assert (tags[VERDICT], tags[FORMER]) == (REFUSED, good)
+    assert (tags[VERDICT], tags[tag_of("former_version")]) == (Outcome.REFUSED, good)
 
 
 def test_a_version_is_not_promoted_while_people_go_on_changing_production(
     registry: Registry,
     versions: list[str],
-    data: TrainingSet,
+    gate: Gate,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     weak, fair, good = versions
-    assert promote(weak, data).promoted
+    assert gate.promote(weak).promoted
     Person(registry, fair, weak, fair).interfere(monkeypatch)
-    verdict = promote(good, data)
-    assert not verdict.promoted
+    verdict = gate.promote(good).verdict
+    assert not verdict.passed
     assert verdict.reason == "Production changed 3 times while the version was judged"
     assert registry.production == [fair]
     assert registry.alias == fair
-    assert registry.tags(good)[VERDICT] == REFUSED
-    changed = Verdict(rule=Rule.PRODUCTION_CHANGED, changes=3)
+    assert registry.tags(good)[VERDICT] == Outcome.REFUSED
+    changed = Verdict(Rule.PRODUCTION_CHANGED, {"production_changes": 3})
     assert verdicts.from_tags(registry.tags(good)) == changed
 
 
 def test_the_alias_follows_what_a_person_did_even_if_a_version_is_refused(
-    registry: Registry, versions: list[str], data: TrainingSet
+    registry: Registry, versions: list[str], gate: Gate
 ) -> None:
     weak, fair, good = versions
-    assert promote(weak, data).promoted
+    assert gate.promote(weak).promoted
     registry.move_by_hand(good)
     assert registry.alias == weak
-    assert not promote(fair, data).promoted
+    assert not gate.promote(fair).promoted
     assert registry.alias == good
 
 
 def test_without_a_version_in_production_there_is_no_alias(
-    registry: Registry, versions: list[str], data: TrainingSet
+    registry: Registry, versions: list[str], gate: Gate
 ) -> None:
     to_production(versions[2])
     registry.move_by_hand(versions[2], "Archived")
-    assert promotion._in_production() is None
+    assert settled_production(gate.history) is None
     assert registry.alias is None
 
 
 def test_a_version_is_called_promoted_only_once_it_is(
     registry: Registry,
     versions: list[str],
-    data: TrainingSet,
+    gate: Gate,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     good = versions[2]
@@ -347,20 +269,20 @@ def test_a_version_is_called_promoted_only_once_it_is(
         raise OSError("MLflow went away")
 
     with monkeypatch.context() as patch:
-        patch.setattr(promotion, "to_production", fail)
+        patch.setattr(changes, "to_production", fail)
         with pytest.raises(OSError, match="went away"):
-            promote(good, data)
+            gate.promote(good)
     tags = registry.tags(good)
-    assert ACCURACY in tags
+    assert tag_of("accuracy") in tags
     assert VERDICT not in tags
-    assert promote(good, data).promoted
-    assert registry.tags(good)[VERDICT] == PROMOTED
+    assert gate.promote(good).promoted
+    assert registry.tags(good)[VERDICT] == Outcome.PROMOTED
 
 
 def test_a_try_that_ended_before_its_verdict_is_brought_to_its_end(
     registry: Registry,
     versions: list[str],
-    data: TrainingSet,
+    gate: Gate,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     good = versions[2]
@@ -370,24 +292,24 @@ def test_a_try_that_ended_before_its_verdict_is_brought_to_its_end(
         raise SystemExit
 
     with monkeypatch.context() as patch:
-        patch.setattr(promotion, "to_production", promote_and_die)
+        patch.setattr(changes, "to_production", promote_and_die)
         with pytest.raises(SystemExit):
-            promote(good, data)
-    verdict = promote(good, data)
-    assert verdict.promoted
+            gate.promote(good)
+    verdict = gate.promote(good).verdict
+    assert verdict.passed
     assert "is higher than" in verdict.reason
-    assert registry.tags(good)[VERDICT] == PROMOTED
+    assert registry.tags(good)[VERDICT] == Outcome.PROMOTED
     assert registry.alias == good
 
 
 def test_a_refused_version_that_a_person_promotes_is_said_to_be_theirs(
-    registry: Registry, versions: list[str], data: TrainingSet
+    registry: Registry, versions: list[str], gate: Gate
 ) -> None:
     weak, _, good = versions
-    assert promote(good, data).promoted
-    assert not promote(weak, data).promoted
+    assert gate.promote(good).promoted
+    assert not gate.promote(weak).promoted
     registry.move_by_hand(weak)
-    verdict = promote(weak, data)
-    assert verdict.promoted
+    verdict = gate.promote(weak).verdict
+    assert verdict.passed
     assert verdict.reason == "is in Production already, put there by hand"
     assert verdicts.from_tags(registry.tags(weak)) == Verdict(rule=Rule.BY_HAND)

@@ -62,9 +62,9 @@ def test_a_run_s_figures_are_read_as_they_were_logged(run_id: str, data: Trainin
     assert figures.importances is not None
     confusion = np.array(figures.confusion_matrix)
     assert confusion.shape == (len(CLASSES), len(CLASSES))
-    assert confusion.sum() == len(data.test)
+    assert confusion.sum() == len(data.selection)
     accuracy = MlflowClient().get_run(run_id).data.metrics["accuracy"]
-    assert confusion.trace() / len(data.test) == pytest.approx(accuracy)
+    assert confusion.trace() / len(data.selection) == pytest.approx(accuracy)
     assert sum(figures.importances.values()) == pytest.approx(1)
     assert list(figures.importances.values()) == sorted(figures.importances.values(), reverse=True)
 
@@ -106,7 +106,7 @@ def test_a_model_of_another_platform_has_an_empty_proof() -> None:
 
 def test_a_proof_survives_its_way_through_json(data: TrainingSet) -> None:
     model = train(build(FOREST, WEAK), data).model
-    proof = Proof.of(model, data.train.observations, data.test.observations)
+    proof = Proof.of(model, data.train.observations, data.selection.observations)
     assert len(proof.golden_rows) == 32
     assert Proof.from_metadata(json.loads(json.dumps(proof.to_metadata()))) == proof
 
@@ -120,7 +120,7 @@ def test_a_run_names_its_snapshot_and_describes_both_parts_of_it(
     described = {one.tags[0].value: one.dataset for one in inputs}
     digest = snapshots.digest_of(snapshot.name)
     assert described["training"].digest == f"{digest}-training"
-    assert json.loads(described["testing"].profile)["num_rows"] == len(data.test)
+    assert json.loads(described["selection"].profile)["num_rows"] == len(data.selection)
 
 
 def logged_scores(accuracy: float, log_loss: float) -> str:
@@ -180,9 +180,9 @@ def test_a_saved_model_answers_as_the_logged_one(
 ) -> None:
     path = tracking.save_model(run_id, tmp_path / "models" / "mejor_rf_model.pkl")
     saved = pickle.loads(path.read_bytes())
-    answered = fetch_answers(model_uri(MlflowClient().get_run(run_id)), data.test.observations)
+    answered = fetch_answers(model_uri(MlflowClient().get_run(run_id)), data.selection.observations)
     np.testing.assert_allclose(
-        class_probabilities(saved, data.test.observations), answered, atol=1e-14
+        class_probabilities(saved, data.selection.observations), answered, atol=1e-14
     )
 
 
@@ -243,7 +243,7 @@ def test_an_mlflow_in_trouble_is_no_fault_of_the_model(
     try:
         mlflow.set_tracking_uri(f"http://127.0.0.1:{server.server_port}")
         with pytest.raises((MlflowException, OSError)):
-            fetch_answers("models:/any/1", data.test.observations)
+            fetch_answers("models:/any/1", data.selection.observations)
     finally:
         mlflow.set_tracking_uri(mlflow_server)
         server.shutdown()
@@ -257,11 +257,11 @@ def test_an_mlflow_that_is_away_is_no_fault_of_the_model(
     mlflow.set_tracking_uri(f"http://127.0.0.1:{free_port()}")
     try:
         with pytest.raises(MlflowException):
-            fetch_answers("models:/any/1", data.test.observations)
+            fetch_answers("models:/any/1", data.selection.observations)
     finally:
         mlflow.set_tracking_uri(mlflow_server)
 
 
 def test_a_version_that_mlflow_does_not_know_is_unusable(data: TrainingSet) -> None:
     with pytest.raises(Unusable, match="RESOURCE_DOES_NOT_EXIST"):
-        fetch_answers("models:/none-of-this-name/1", data.test.observations)
+        fetch_answers("models:/none-of-this-name/1", data.selection.observations)

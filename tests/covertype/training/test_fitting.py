@@ -10,7 +10,7 @@ from covertype.models.artifact import class_probabilities
 from covertype.training.encoding import ONE_HOT_NAMES, TREE_NAMES
 from covertype.training.estimators import build, has_converged, library_of
 from covertype.training.evaluation import evaluate, importances
-from covertype.training.fitting import TrainingSet, train, train_each
+from covertype.training.fitting import TrainingSet, judgement_part, train, train_each
 from covertype.training.searches import (
     ENCODING,
     FOREST,
@@ -31,9 +31,9 @@ def data(real_rows: pd.DataFrame) -> TrainingSet:
 
 
 def test_the_parts_hold_every_row_once(data: TrainingSet, real_rows: pd.DataFrame) -> None:
-    assert len(data.train) + len(data.test) == len(real_rows)
-    both = pd.concat([data.train.observations, data.test.observations])
-    assert sorted(both.index) == list(real_rows.index)
+    parts = (data.train, data.selection, judgement_part(real_rows))
+    together = pd.concat([part.observations for part in parts])
+    assert sorted(together.index) == list(real_rows.index)
 
 
 def test_too_few_rows_are_refused_with_the_remedy(real_rows: pd.DataFrame) -> None:
@@ -45,7 +45,7 @@ def test_too_few_rows_are_refused_with_the_remedy(real_rows: pd.DataFrame) -> No
 def test_a_candidate_learns_from_raw_columns(search: Search, data: TrainingSet) -> None:
     parameters = SMALL.get(search.run_prefix, search.candidates[0])
     trained = train(build(search, parameters), data)
-    majority = np.bincount(data.test.classes).max() / len(data.test)
+    majority = np.bincount(data.selection.classes).max() / len(data.selection)
     assert list(trained.model.feature_names_in_) == list(FEATURE_NAMES)
     assert trained.evaluation.metrics["accuracy"] > majority
     assert trained.seconds > 0
@@ -86,26 +86,26 @@ def test_parameters_that_make_no_forest_are_named(parameters: object, named: str
 
 def test_the_evaluation_counts_what_the_model_answers(data: TrainingSet) -> None:
     model = train(build(FOREST, {"n_estimators": 5}), data).model
-    answered = model.predict(data.test.observations)
-    evaluation = evaluate(model, data.test.observations, data.test.classes)
-    assert evaluation.metrics["accuracy"] == (answered == data.test.classes).mean()
-    assert evaluation.metrics["mse"] == ((answered - data.test.classes) ** 2).mean()
-    assert evaluation.confusion.sum() == len(data.test)
-    assert np.trace(evaluation.confusion) == (answered == data.test.classes).sum()
-    spruce = data.test.classes == 0
+    answered = model.predict(data.selection.observations)
+    evaluation = evaluate(model, data.selection.observations, data.selection.classes)
+    assert evaluation.metrics["accuracy"] == (answered == data.selection.classes).mean()
+    assert evaluation.metrics["mse"] == ((answered - data.selection.classes) ** 2).mean()
+    assert evaluation.confusion.sum() == len(data.selection)
+    assert np.trace(evaluation.confusion) == (answered == data.selection.classes).sum()
+    spruce = data.selection.classes == 0
     assert evaluation.metrics["recall_0_spruce_fir"] == (answered[spruce] == 0).mean()
 
 
 def test_a_class_never_seen_in_training_has_probability_zero(real_rows: pd.DataFrame) -> None:
     data = TrainingSet.from_rows(real_rows[real_rows[TARGET.name] < 2])
     model = train(build(FOREST, {"n_estimators": 3}), data).model
-    probabilities = class_probabilities(model, data.test.observations)
-    assert probabilities.shape == (len(data.test), len(CLASSES))
+    probabilities = class_probabilities(model, data.selection.observations)
+    assert probabilities.shape == (len(data.selection), len(CLASSES))
     assert (probabilities[:, 2:] == 0).all()
     np.testing.assert_allclose(probabilities.sum(axis=1), 1)
     assert (
         "recall_2_ponderosa_pine"
-        not in evaluate(model, data.test.observations, data.test.classes).metrics
+        not in evaluate(model, data.selection.observations, data.selection.classes).metrics
     )
 
 
@@ -193,7 +193,7 @@ def test_the_training_part_is_encoded_as_narrow_as_it_is_trained_on(
 ) -> None:
     data = TrainingSet.from_rows(real_rows)
     assert {str(data.train.observations[name].dtype) for name in QUANTITY_NAMES} == {"int16"}
-    assert {str(data.test.observations[name].dtype) for name in QUANTITY_NAMES} == {"int64"}
+    assert {str(data.selection.observations[name].dtype) for name in QUANTITY_NAMES} == {"int64"}
     for parameters in FOREST.candidates:
         encoded = build(FOREST, parameters)[:-1].fit_transform(data.train.observations)
         assert encoded.dtype == np.float32

@@ -184,7 +184,7 @@ def serve(tmp_path: Path, free_ports: Iterator[int], registry: Registry) -> Iter
 
 def expected_by_version(registry: Registry, data: TrainingSet) -> dict[str, Answers]:
     return {
-        version: class_probabilities(model, data.test.observations)
+        version: class_probabilities(model, data.selection.observations)
         for version, model in registry.models.items()
     }
 

@@ -123,7 +123,7 @@ def test_a_forest_of_stumps_without_a_split_answers(
 ) -> None:
     model = make_forest(data, n_estimators=3, min_samples_split=len(data.train) + 1)
     predictor = ForestPredictor(flattened(model, tmp_path), compiled)
-    expected = class_probabilities(model, data.test.observations)
+    expected = class_probabilities(model, data.selection.observations)
     assert np.array_equal(predictor.probabilities(to_codes(rows)), expected)
 
 
@@ -135,7 +135,7 @@ def test_a_class_that_training_never_saw_has_no_probability(
     model.fit(data.train.observations[seen], data.train.classes[seen])
     predictor = ForestPredictor(flattened(model, tmp_path), compiled)
     answered = predictor.probabilities(to_codes(rows))
-    assert np.array_equal(answered, class_probabilities(model, data.test.observations))
+    assert np.array_equal(answered, class_probabilities(model, data.selection.observations))
     assert answered.shape == (len(rows), len(CLASSES))
     assert not answered[:, 1].any()
 
@@ -161,7 +161,7 @@ def test_extra_trees_are_walked_too(
     model.fit(data.train.observations, data.train.classes)
     predictor = open_predictor(saved(model, tmp_path), compiled)
     assert isinstance(predictor, ForestPredictor)
-    expected = class_probabilities(model, data.test.observations)
+    expected = class_probabilities(model, data.selection.observations)
     assert np.array_equal(predictor.probabilities(to_codes(rows)), expected)
 
 
@@ -174,7 +174,7 @@ def test_a_model_that_is_no_forest_is_answered_by_its_pipeline(
 ) -> None:
     predictor = open_predictor(saved(logistic_regression, tmp_path), compiled)
     assert isinstance(predictor, PipelinePredictor)
-    expected = class_probabilities(logistic_regression, data.test.observations)
+    expected = class_probabilities(logistic_regression, data.selection.observations)
     assert np.array_equal(predictor.probabilities(to_codes(rows)), expected)
 
 
@@ -220,7 +220,7 @@ def test_a_version_answers_with_the_derived_columns_it_was_logged_with(
     model = make_forest(data, of_another_release, n_estimators=5)
     version = saved(model, tmp_path)
     predictor = open_predictor(version, compiled)
-    expected = class_probabilities(model, data.test.observations)
+    expected = class_probabilities(model, data.selection.observations)
     assert np.array_equal(predictor.probabilities(to_codes(rows)), expected)
     prove_equal(predictor, version)
 

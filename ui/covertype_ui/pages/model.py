@@ -3,6 +3,7 @@
 import streamlit as st
 
 from covertype.answers import ModelAnswer
+from covertype.gate.verdicts import Outcome
 from covertype_ui import charts, links, texts
 from covertype_ui.history import HistoryAway, VersionRecord
 from covertype_ui.language import decimal, moment, percent, say
@@ -12,6 +13,12 @@ from covertype_ui.texts import Phrase
 
 _IMPORTANCES_SHOWN = 12
 _HISTORY_SHOWN = 10
+_OUTCOMES = {
+    None: ("gray", "hourglass_top", texts.UNDECIDED),
+    Outcome.PROMOTED: ("blue", "check", texts.PROMOTED),
+    Outcome.ELIGIBLE: ("green", "front_hand", texts.ELIGIBLE),
+    Outcome.REFUSED: ("orange", "close", texts.REFUSED_VERSION),
+}
 _OUT = ":material/open_in_new:"
 
 
@@ -101,8 +108,5 @@ def _stage(record: VersionRecord) -> str:
 
 
 def _verdict(record: VersionRecord) -> str:
-    if record.promoted is None:
-        return f":gray-badge[:material/hourglass_top: {say(texts.UNDECIDED)}]"
-    if record.promoted:
-        return f":blue-badge[:material/check: {say(texts.PROMOTED)}]"
-    return f":orange-badge[:material/close: {say(texts.REFUSED_VERSION)}]"
+    color, icon, name = _OUTCOMES[record.outcome]
+    return f":{color}-badge[:material/{icon}: {say(name)}]"

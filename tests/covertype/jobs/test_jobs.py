@@ -57,7 +57,7 @@ def test_a_run_holds_all_that_people_compare(
     assert {"accuracy", "mse", "f1_macro", "log_loss", "training_seconds"} <= set(run.data.metrics)
     assert "recall_1_lodgepole_pine" in run.data.metrics
     contexts = {tag.value for entry in run.inputs.dataset_inputs for tag in entry.tags}
-    assert contexts == {"training", "testing"}
+    assert contexts == {"training", "selection"}
     artifacts = {file.path for file in MlflowClient().list_artifacts(run_id)}
     assert {"confusion_matrix.png", "importances.png"} <= artifacts
     model = mlflow.models.get_model_info(model_uri(run))
@@ -75,7 +75,7 @@ def test_the_golden_rows_are_test_rows_with_the_models_answers(
     proof = Proof.from_metadata(metadata)
     golden = pd.DataFrame(proof.golden_rows, columns=list(FEATURE_NAMES))
     data = TrainingSet.from_rows(processed.read_snapshot(snapshot.name))
-    test_rows = set(data.test.observations.itertuples(index=False, name=None))
+    test_rows = set(data.selection.observations.itertuples(index=False, name=None))
     assert set(golden.itertuples(index=False, name=None)) <= test_rows
     model = load_model(Path(mlflow.artifacts.download_artifacts(uri)))
     answered = proof.golden_probabilities
@@ -116,7 +116,7 @@ def test_the_best_run_is_kept_as_a_file_that_answers_the_same(
     assert jobs.choose_best(runs) == runs[1]
     jobs.keep_best(FOREST, runs[1])
     kept = pickle.loads((tmp_path / "models" / "mejor_rf_model.pkl").read_bytes())
-    test = TrainingSet.from_rows(processed.read_snapshot(snapshot.name)).test
+    test = TrainingSet.from_rows(processed.read_snapshot(snapshot.name)).selection
     accuracy = MlflowClient().get_run(runs[1]).data.metrics["accuracy"]
     assert (kept.predict(test.observations) == test.classes).mean() == accuracy
 
@@ -155,7 +155,7 @@ def test_both_versions_are_scored_on_rows_that_neither_was_trained_on(
     early = TrainingSet.from_rows(processed.read_snapshot(snapshot.name).head(500))
     late = TrainingSet.from_rows(processed.read_snapshot(snapshot.name))
     trained_on = set(early.train.observations.itertuples(index=False, name=None))
-    assert not trained_on & set(late.test.observations.itertuples(index=False, name=None))
+    assert not trained_on & set(late.selection.observations.itertuples(index=False, name=None))
 
 
 def test_a_plan_names_the_newest_snapshot_unless_another_is_asked_for(snapshot: Snapshot) -> None:
@@ -220,7 +220,7 @@ def test_mlflow_s_own_loader_reads_a_logged_model(
     chosen = batch(snapshot, request.node.name, parameters, search=search)
     (run_id,) = jobs.train_batch(chosen)
     uri = model_uri(MlflowClient().get_run(run_id))
-    test = TrainingSet.from_rows(processed.read_snapshot(snapshot.name)).test
+    test = TrainingSet.from_rows(processed.read_snapshot(snapshot.name)).selection
     answered = mlflow.sklearn.load_model(uri).predict(test.observations)
     accuracy = MlflowClient().get_run(run_id).data.metrics["accuracy"]
     assert (answered == test.classes).mean() == accuracy

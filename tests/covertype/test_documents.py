@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from covertype.data.documents import Documents
+from covertype.documents import Documents
 
 
 def test_documents_are_read_in_the_order_of_their_names(tmp_path: Path) -> None:

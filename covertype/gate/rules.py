@@ -1,0 +1,258 @@
+"""What a challenger must show to take the place of the version in Production."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from covertype.contract import CLASSES
+from covertype.gate.statistics import mcnemar_mid_p, paired_difference
+from covertype.gate.verdicts import Check, Figure, Rule, Verdict
+
+_SIGNIFICANCE = 0.05
+_SUM_TOLERANCE = 1e-6
+_MB = 1e6
+
+Probabilities = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is tolerated. Shares are from 0 to 1; `.env.example` explains each."""
+
+    minimum_gain: float
+    recall_loss: float
+    newest_loss: float
+    row_milliseconds: float
+    loaded_mb: float
+    artifact_mb: float
+    changed_share: float
+
+
+class Rows(NamedTuple):
+    """The rows of a judgement: their classes, shape (n,), and which are of the newest batch."""
+
+    classes: npt.NDArray[np.int64]
+    newest: npt.NDArray[np.bool_]
+
+
+class Incumbent(NamedTuple):
+    """The version in Production and its probabilities, shape (n, 7); None if it can't answer."""
+
+    version: str
+    probabilities: Probabilities | None
+    fault: str = ""
+
+
+class Cost(NamedTuple):
+    """What a version costs in the form that serves."""
+
+    row_seconds: float
+    loaded_bytes: int
+    artifact_bytes: int
+
+
+class Replay(NamedTuple):
+    """A version's answers to the latest requests: rows, invalid answers, changed answers."""
+
+    rows: int
+    errors: int
+    changed: int
+    row_seconds: float
+
+
+def judge(
+    rows: Rows,
+    challenger: Probabilities,
+    incumbent: Incumbent | None,
+    limits: Limits,
+    cost: Cost | None = None,
+    replay: Replay | None = None,
+) -> Verdict:
+    """Judge a challenger on rows that no version was trained on or selected by.
+
+    The verdict holds every check. The first one that failed decides.
+
+    Parameters
+    ----------
+    rows : Rows
+        At least one row.
+    challenger : ndarray of float, shape (n, 7)
+        Its probabilities.
+    incumbent : Incumbent, optional
+        The version in Production. Without one, or if it can't answer, the challenger must beat the
+        floor: always answering the most frequent class.
+    cost, replay : optional
+        None if it was not measured; its rules are left out.
+    """
+    checks = [
+        _answers_are_valid(challenger),
+        *_accuracy(rows, challenger, incumbent, limits),
+        *(_cost(cost, limits) if cost else ()),
+        *(_replay(replay, limits) if replay and replay.rows else ()),
+    ]
+    failed = next((check for check in checks if not check.passed), None)
+    if failed is not None:
+        return Verdict(failed.rule, failed.figures, tuple(checks))
+    beaten = checks[1].figures
+    return Verdict(_passing_rule(incumbent), beaten, tuple(checks))
+
+
+def _passing_rule(incumbent: Incumbent | None) -> Rule:
+    if incumbent is None:
+        return Rule.FIRST
+    return Rule.FORMER_FAULT if incumbent.probabilities is None else Rule.BETTER
+
+
+def _answers_are_valid(probabilities: Probabilities) -> Check:
+    # Written this way, a NaN also counts as invalid.
+    valid = (np.abs(probabilities.sum(axis=1) - 1) <= _SUM_TOLERANCE) & (probabilities >= 0).all(
+        axis=1
+    )
+    invalid = int((~valid).sum())
+    figures = {"invalid_answers": invalid, "test_rows": len(valid)}
+    return Check(Rule.INVALID_ANSWERS, not invalid, figures)
+
+
+def _accuracy(
+    rows: Rows, challenger: Probabilities, incumbent: Incumbent | None, limits: Limits
+) -> Iterator[Check]:
+    right = _is_right(challenger, rows)
+    if incumbent is None or incumbent.probabilities is None:
+        yield _floor(rows, right, incumbent)
+        return
+    former_right = _is_right(incumbent.probabilities, rows)
+    yield from _gain(right, former_right, incumbent.version, limits)
+    yield _no_class_lost(rows, right, former_right, incumbent.version, limits)
+    if rows.newest.any():
+        yield _newest_batch(rows, right, former_right, incumbent.version, limits)
+
+
+def _is_right(probabilities: Probabilities, rows: Rows) -> npt.NDArray[np.bool_]:
+    return np.asarray(probabilities.argmax(axis=1) == rows.classes)
+
+
+def _floor(rows: Rows, right: npt.NDArray[np.bool_], incumbent: Incumbent | None) -> Check:
+    accuracy = float(right.mean())
+    floor = float(np.bincount(rows.classes).max() / len(rows.classes))
+    figures: dict[str, Figure] = {
+        "accuracy": accuracy,
+        "floor_accuracy": floor,
+        "test_rows": len(right),
+    }
+    if incumbent is None:
+        return Check(Rule.FIRST_NOT_BETTER, accuracy > floor, figures)
+    figures |= {"former_version": incumbent.version, "former_fault": incumbent.fault}
+    return Check(Rule.FORMER_FAULT_NOT_BETTER, accuracy > floor, figures)
+
+
+def _gain(
+    right: npt.NDArray[np.bool_],
+    former_right: npt.NDArray[np.bool_],
+    former_version: str,
+    limits: Limits,
+) -> Iterator[Check]:
+    gained, lost = int((right & ~former_right).sum()), int((former_right & ~right).sum())
+    p_value = mcnemar_mid_p(gained, lost)
+    beside: dict[str, Figure] = {
+        "accuracy": float(right.mean()),
+        "former_version": former_version,
+        "former_accuracy": float(former_right.mean()),
+        "test_rows": len(right),
+    }
+    yield Check(Rule.NOT_BETTER, gained > lost, beside)
+    yield Check(
+        Rule.GAIN_TOO_SMALL,
+        (gained - lost) / len(right) >= limits.minimum_gain,
+        {**beside, "minimum_gain": limits.minimum_gain},
+    )
+    yield Check(
+        Rule.NOT_SIGNIFICANT,
+        gained > lost and p_value < _SIGNIFICANCE,
+        {**beside, "gained": gained, "lost": lost, "p_value": p_value},
+    )
+
+
+def _no_class_lost(
+    rows: Rows,
+    right: npt.NDArray[np.bool_],
+    former_right: npt.NDArray[np.bool_],
+    former_version: str,
+    limits: Limits,
+) -> Check:
+    """Check the class whose recall surely falls most; rare classes have wide intervals."""
+    worst, lowest = Check(Rule.CLASS_LOST, True), np.inf
+    for number in np.unique(rows.classes):
+        of_class = rows.classes == number
+        now, before = right[of_class], former_right[of_class]
+        interval = paired_difference(
+            int((now & ~before).sum()), int((before & ~now).sum()), len(now)
+        )
+        if interval.high < lowest:
+            lowest = interval.high
+            worst = Check(
+                Rule.CLASS_LOST,
+                interval.high >= -limits.recall_loss,
+                {
+                    "label": CLASSES[number],
+                    "recall": float(now.mean()),
+                    "former_recall": float(before.mean()),
+                    "former_version": former_version,
+                    "class_rows": len(now),
+                    "recall_loss_limit": limits.recall_loss,
+                },
+            )
+    return worst
+
+
+def _newest_batch(
+    rows: Rows,
+    right: npt.NDArray[np.bool_],
+    former_right: npt.NDArray[np.bool_],
+    former_version: str,
+    limits: Limits,
+) -> Check:
+    accuracy = float(right[rows.newest].mean())
+    former_accuracy = float(former_right[rows.newest].mean())
+    return Check(
+        Rule.NEWEST_BATCH_WORSE,
+        accuracy >= former_accuracy - limits.newest_loss,
+        {
+            "newest_accuracy": accuracy,
+            "former_newest_accuracy": former_accuracy,
+            "former_version": former_version,
+            "newest_rows": int(rows.newest.sum()),
+            "newest_loss_limit": limits.newest_loss,
+        },
+    )
+
+
+def _cost(cost: Cost, limits: Limits) -> Iterator[Check]:
+    for rule, name, measured, limit in (
+        (Rule.TOO_SLOW, "row_milliseconds", cost.row_seconds * 1e3, limits.row_milliseconds),
+        (Rule.TOO_MUCH_MEMORY, "loaded_mb", cost.loaded_bytes / _MB, limits.loaded_mb),
+        (Rule.TOO_LARGE, "artifact_mb", cost.artifact_bytes / _MB, limits.artifact_mb),
+    ):
+        yield Check(rule, measured <= limit, {name: measured, f"{name}_limit": limit})
+
+
+def _replay(replay: Replay, limits: Limits) -> Iterator[Check]:
+    rows: dict[str, Figure] = {"replayed_rows": replay.rows}
+    milliseconds, changed = replay.row_seconds * 1e3, replay.changed / replay.rows
+    yield Check(Rule.REPLAY_FAILED, not replay.errors, {**rows, "replay_errors": replay.errors})
+    yield Check(
+        Rule.REPLAY_TOO_SLOW,
+        milliseconds <= limits.row_milliseconds,
+        {
+            **rows,
+            "replay_milliseconds": milliseconds,
+            "row_milliseconds_limit": limits.row_milliseconds,
+        },
+    )
+    yield Check(
+        Rule.REPLAY_CHANGED,
+        changed <= limits.changed_share,
+        {**rows, "changed_share": changed, "changed_share_limit": limits.changed_share},
+    )

@@ -1,0 +1,82 @@
+"""Asks the inference services which version answers."""
+
+import logging
+import socket
+import time
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+import msgspec
+import requests
+
+from covertype.answers import ModelAnswer
+
+log = logging.getLogger(__name__)
+
+_WAIT_SECONDS = 60.0
+_PAUSE_SECONDS = 0.5
+_TIMEOUT_SECONDS = 5.0
+
+
+class NotFollowed(Exception):
+    """Some services do not answer with a version; the message names them."""
+
+
+def wait_until_served(url: str, version: str, seconds: float = _WAIT_SECONDS) -> list[str]:
+    """Wait until every replica behind an address answers with a version.
+
+    A name may stand for several replicas: each of its addresses is asked.
+
+    Returns
+    -------
+    list of str
+        The addresses of the replicas.
+
+    Raises
+    ------
+    NotFollowed
+        If one does not answer with it in `seconds`.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        served = versions_served(url)
+        if served and all(one == version for one in served.values()):
+            return sorted(served)
+        if time.monotonic() > deadline:
+            others = [
+                f"{replica} answers with {one or 'nothing'}"
+                for replica, one in sorted(served.items())
+                if one != version
+            ]
+            raise NotFollowed(
+                f"Version {version} is in Production, but after {seconds:g} s "
+                f"{'; '.join(others) or f'{url} has no address'}: see /health of the service"
+            )
+        time.sleep(_PAUSE_SECONDS)
+
+
+def versions_served(url: str) -> Mapping[str, str | None]:
+    """Return the version that each replica answers with; None for one that does not answer."""
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        log.warning("%s has no address: %s", url, error)
+        return {}
+    # A certificate is for the name, not for its addresses.
+    addresses = {str(entry[4][0]) for entry in found} if parts.scheme == "http" else set()
+    replicas = {
+        f"{parts.scheme}://{f'[{one}]' if ':' in one else one}:{port}{parts.path}"
+        for one in addresses
+    } or {url}
+    return {replica: _version(replica) for replica in replicas}
+
+
+def _version(replica: str) -> str | None:
+    try:
+        answer = requests.get(f"{replica.rstrip('/')}/model", timeout=_TIMEOUT_SECONDS)
+        answer.raise_for_status()
+        return msgspec.json.decode(answer.content, type=ModelAnswer).version
+    except (requests.RequestException, msgspec.DecodeError):
+        return None

@@ -1,0 +1,89 @@
+"""Waiting until every replica of the inference service answers with a version."""
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from covertype.jobs.services import NotFollowed, versions_served, wait_until_served
+
+
+class Replica(BaseHTTPRequestHandler):
+    """Answers with a version, which changes after some requests."""
+
+    versions: list[str]
+
+    def do_GET(self) -> None:
+        known = type(self).versions
+        version = known.pop(0) if len(known) > 1 else known[0]
+        content = json.dumps({"name": "BestModelRF", "version": version}).encode()
+        self.send_response(200 if self.path == "/model" else 404)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def replica(address: str, port: int, *versions: str) -> Iterator[int]:
+    handler = type("Handler", (Replica,), {"versions": list(versions)})
+    with ThreadingHTTPServer((address, port), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def two_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the name `inference` stand for two replicas, as Docker's DNS does."""
+    look_up = socket.getaddrinfo
+
+    def resolve(host: Any, port: Any, *more: Any, **named: Any) -> Any:
+        if host != "inference":
+            return look_up(host, port, *more, **named)
+        return [
+            entry for one in ("127.0.0.1", "127.0.0.2") for entry in look_up(one, port, **named)
+        ]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+
+
+@pytest.mark.usefixtures("two_addresses")
+def test_it_waits_for_every_replica_behind_a_name() -> None:
+    with replica("127.0.0.1", 0, "2") as port, replica("127.0.0.2", port, "1", "1", "2"):
+        assert wait_until_served(f"http://inference:{port}", "2", seconds=10) == [
+            f"http://127.0.0.1:{port}",
+            f"http://127.0.0.2:{port}",
+        ]
+
+
+@pytest.mark.usefixtures("two_addresses")
+def test_a_replica_that_does_not_follow_is_named_with_what_it_answers() -> None:
+    with (
+        replica("127.0.0.1", 0, "2") as port,
+        replica("127.0.0.2", port, "1"),
+        pytest.raises(NotFollowed, match=rf"127\.0\.0\.2:{port} answers with 1: see /health"),
+    ):
+        wait_until_served(f"http://inference:{port}", "2", seconds=0)
+
+
+def test_a_service_that_is_down_is_named() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    assert versions_served(url) == {url: None}
+    with pytest.raises(NotFollowed, match=f"{url} answers with nothing"):
+        wait_until_served(url, "2", seconds=0)
+
+
+def test_a_name_without_an_address_is_named() -> None:
+    with pytest.raises(NotFollowed, match=r"http://nowhere\.invalid:8000 has no address"):
+        wait_until_served("http://nowhere.invalid:8000", "2", seconds=0)

@@ -1,0 +1,307 @@
+"""Changes of Production: interrupted anywhere, at once, and told truly afterwards."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+
+from covertype.documents import Documents
+from covertype.gate.verdicts import REASON, VERDICT, Outcome, Rule
+from covertype.history import Entry, Kind, State
+from covertype.registry.changes import settled_production
+from covertype.registry.manual import NotPossible, promote_by_hand, roll_back
+from covertype.registry.names import ELIGIBLE_STAGE
+from covertype.registry.promotion import GATE, Gate
+from tests.covertype.conftest import WEAK
+from tests.covertype.registry.registered import Registry, snapshot_named
+
+pytestmark = [
+    pytest.mark.usefixtures("server"),
+    pytest.mark.filterwarnings("ignore:.*integer column:UserWarning"),
+    pytest.mark.filterwarnings("ignore:.*stages:FutureWarning"),
+]
+
+_WRITES = (
+    (MlflowClient, "transition_model_version_stage"),
+    (MlflowClient, "set_registered_model_alias"),
+    (MlflowClient, "set_model_version_tag"),
+    (MlflowClient, "delete_model_version_tag"),
+    (Documents, "add"),
+)
+_KILLS = range(16)
+
+
+class Killed(BaseException):
+    """The process ended here."""
+
+
+@contextmanager
+def killed_after(writes: int) -> Iterator[list[str]]:
+    """End the process after so many writes to MLflow and to the history; yield their names."""
+    done: list[str] = []
+
+    def killing(name: str, write: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **more: Any) -> Any:
+            if len(done) == writes:
+                raise Killed
+            done.append(name)
+            return write(*arguments, **more)
+
+        return call
+
+    with pytest.MonkeyPatch.context() as patch:
+        for owner, name in _WRITES:
+            patch.setattr(owner, name, killing(name, getattr(owner, name)))
+        yield done
+
+
+@pytest.fixture
+def quick_answers(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each version be right in a larger share of the rows than the one before it."""
+    numbers = np.arange(len(gate.part))
+
+    def answer(uri: str, _: pd.DataFrame) -> Any:
+        version = int(uri.rpartition("/")[2])
+        wrong = numbers % 20 >= 10 + 3 * version
+        return np.eye(7)[np.where(wrong, (gate.part.classes + 1) % 7, gate.part.classes)]
+
+    monkeypatch.setattr("covertype.registry.promotion.fetch_answers", answer)
+
+
+def told(gate: Gate) -> list[tuple[Kind, str, State]]:
+    return [(one.kind, one.version, one.state) for one in gate.history.entries()]
+
+
+def last(gate: Gate) -> Entry:
+    return gate.history.entries()[-1]
+
+
+def assert_that_all_agree(registry: Registry, gate: Gate) -> str:
+    """Check that stage, alias, tag and history name the same one version; return it."""
+    (present,) = registry.production
+    assert registry.alias == present
+    assert State.BEGUN not in [state for _, _, state in told(gate)]
+    changed = [one for one in gate.history.entries() if one.changed_production]
+    assert changed[-1].version == present
+    assert all(one.former == before.version for before, one in pairwise(changed))
+    assert registry.tags(present)[VERDICT] == Outcome.PROMOTED
+    return present
+
+
+def test_the_history_tells_promotions_and_refusals_with_their_figures(
+    registry: Registry, versions: list[str], gate: Gate
+) -> None:
+    weak, fair, good = versions
+    for version in (fair, weak, good):
+        gate.promote(version)
+    assert told(gate) == [
+        (Kind.PROMOTED, fair, State.DONE),
+        (Kind.REFUSED, weak, State.DONE),
+        (Kind.PROMOTED, good, State.DONE),
+    ]
+    entry = last(gate)
+    assert (entry.former, entry.who, entry.why) == (fair, GATE, registry.tags(good)[REASON])
+    assert entry.facts["promotion.rule"] == Rule.BETTER
+    assert entry.facts["promotion.accuracy"] == registry.tags(good)["promotion.accuracy"]
+
+
+@pytest.mark.usefixtures("quick_answers")
+def test_a_retry_tells_a_refusal_once(registry: Registry, versions: list[str], gate: Gate) -> None:
+    for version in (versions[1], versions[0], versions[0]):
+        gate.promote(version)
+    assert [kind for kind, _, _ in told(gate)] == [Kind.PROMOTED, Kind.REFUSED]
+
+
+@pytest.mark.usefixtures("quick_answers")
+@pytest.mark.parametrize("writes", _KILLS)
+def test_a_promotion_killed_anywhere_leaves_one_version_that_all_agree_on(
+    writes: int, registry: Registry, versions: list[str], gate: Gate
+) -> None:
+    _, fair, good = versions
+    gate.promote(fair)
+    with killed_after(writes) as done:
+        try:
+            gate.promote(good)
+        except Killed:
+            pass
+        else:
+            # The last of these kills came after the end.
+            assert "transition_model_version_stage" in done
+            assert len(done) < max(_KILLS)
+    settled_production(gate.history)
+    assert assert_that_all_agree(registry, gate) in (fair, good)
+    gate.promote(good)
+    assert assert_that_all_agree(registry, gate) == good
+
+
+@pytest.mark.usefixtures("quick_answers")
+@pytest.mark.parametrize("writes", range(7))
+def test_a_rollback_killed_anywhere_leaves_one_version_that_all_agree_on(
+    writes: int, registry: Registry, versions: list[str], gate: Gate
+) -> None:
+    _, fair, good = versions
+    for version in (fair, good):
+        gate.promote(version)
+    with killed_after(writes) as done:
+        try:
+            roll_back(gate.history, fair, "ana", "it is wrong about aspens")
+        except Killed:
+            pass
+        else:
+            assert len(done) < 7
+    settled_production(gate.history)
+    assert assert_that_all_agree(registry, gate) in (fair, good)
+    roll_back(gate.history, fair, "ana", "it is wrong about aspens")
+    assert assert_that_all_agree(registry, gate) == fair
+
+
+@pytest.mark.usefixtures("quick_answers")
+def test_two_promotions_and_a_rollback_at_once_are_done_one_after_another(
+    registry: Registry, versions: list[str], gate: Gate
+) -> None:
+    weak, fair, good = versions
+    for version in (weak, fair):
+        gate.promote(version)
+    with ThreadPoolExecutor(3) as pool:
+        promotions = [pool.submit(gate.promote, good) for _ in range(2)]
+        way_back = pool.submit(roll_back, gate.history, weak, "ana", "to be sure")
+        assert {one.result().outcome for one in promotions} == {Outcome.PROMOTED}
+        assert way_back.result()
+    present = assert_that_all_agree(registry, gate)
+    kinds = [kind for kind, _, _ in told(gate)[2:]]
+    assert kinds.count(Kind.ROLLED_BACK) == 1
+    assert kinds.count(Kind.PROMOTED) >= 1
+    assert present == last(gate).version
+
+
+def test_what_a_person_did_in_mlflow_is_told_too(
+    registry: Registry, versions: list[str], gate: Gate
+) -> None:
+    weak, _, good = versions
+    gate.promote(weak)
+    registry.move_by_hand(good)
+    settled_production(gate.history)
+    settled_production(gate.history)
+    assert told(gate)[1:] == [(Kind.FOUND, good, State.DONE)]
+    assert last(gate).former == weak
+
+
+def test_production_goes_back_and_the_history_says_who_and_why(
+    registry: Registry, versions: list[str], gate: Gate
+) -> None:
+    weak, fair, _ = versions
+    for version in (weak, fair):
+        gate.promote(version)
+    assert roll_back(gate.history, weak, "ana", "it is wrong about aspens")
+    assert assert_that_all_agree(registry, gate) == weak
+    entry = last(gate)
+    assert (entry.kind, entry.who, entry.why) == (
+        Kind.ROLLED_BACK,
+        "ana",
+        "it is wrong about aspens",
+    )
+    assert entry.former == fair
+    assert not roll_back(gate.history, weak, "ana", "again")
+
+
+def test_a_version_with_the_data_of_one_that_was_rolled_back_is_not_promoted(
+    registry: Registry, versions: list[str], gate: Gate
+) -> None:
+    weak, fair, good = versions
+    for version in (weak, fair):
+        gate.promote(version)
+    roll_back(gate.history, weak, "ana", "")
+    decision = gate.promote(fair)
+    assert decision.verdict.rule is Rule.ROLLED_BACK
+    assert registry.production == [weak]
+    # Other data gives another model; and a person may decide otherwise.
+    assert gate.promote(good).promoted
+    roll_back(gate.history, weak, "ana", "")
+    assert promote_by_hand(gate.history, good, "ana", "it was right after all")
+    roll_back(gate.history, weak, "ana", "")
+    assert promote_by_hand(gate.history, fair, "ana", "this one")
+    assert gate.promote(good).verdict.rule is Rule.ROLLED_BACK
+
+
+def test_one_goes_back_only_to_a_version_that_was_in_production(
+    registry: Registry, versions: list[str], gate: Gate
+) -> None:
+    weak, fair, good = versions
+    gate.promote(fair)
+    gate.promote(weak)
+    for version in (weak, "99", "none"):
+        with pytest.raises(NotPossible, match=r"can't be put .* possible are none"):
+            roll_back(gate.history, version, "ana", "")
+    gate.promote(good)
+    with pytest.raises(NotPossible, match=f"possible are {fair}$"):
+        roll_back(gate.history, weak, "ana", "")
+
+
+def test_a_version_that_answers_otherwise_than_in_training_does_not_come_back(
+    registry: Registry,
+    versions: list[str],
+    gate: Gate,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    weak, fair, _ = versions
+    for version in (weak, fair):
+        gate.promote(version)
+    from covertype.models.stored_forests import StoredForest
+
+    answer = StoredForest.probabilities_of
+    monkeypatch.setattr(
+        StoredForest, "probabilities_of", lambda self, rows: answer(self, rows)[:, ::-1]
+    )
+    with pytest.raises(NotPossible, match="golden rows otherwise than in training"):
+        roll_back(gate.history, weak, "ana", "")
+    assert registry.production == [fair]
+
+
+def test_without_automatic_promotion_a_version_that_passes_waits_for_a_person(
+    registry: Registry, versions: list[str], gate: Gate
+) -> None:
+    weak, fair, good = versions
+    assert gate.promote(weak).promoted
+    by_hand = replace(gate, is_manual=True)
+    assert by_hand.promote(fair).outcome is Outcome.ELIGIBLE
+    assert registry.in_stage(ELIGIBLE_STAGE) == [fair]
+    assert by_hand.promote(good).outcome is Outcome.ELIGIBLE
+    assert registry.in_stage(ELIGIBLE_STAGE) == [good]
+    assert registry.production == [weak]
+    assert promote_by_hand(gate.history, good, "ana", "it is better")
+    assert registry.in_stage(ELIGIBLE_STAGE) == []
+    assert assert_that_all_agree(registry, gate) == good
+    assert [kind for kind, _, _ in told(gate)] == [
+        Kind.PROMOTED,
+        Kind.ELIGIBLE,
+        Kind.ELIGIBLE,
+        Kind.PROMOTED,
+    ]
+
+
+def test_a_refused_version_is_not_promoted_by_hand(
+    registry: Registry, versions: list[str], gate: Gate
+) -> None:
+    weak, fair, _ = versions
+    gate.promote(fair)
+    gate.promote(weak)
+    with pytest.raises(NotPossible, match="possible are none"):
+        promote_by_hand(gate.history, weak, "ana", "")
+
+
+def test_a_rollback_keeps_the_training_data_of_what_it_took_away(
+    registry: Registry, versions: list[str], gate: Gate
+) -> None:
+    weak, fair, _ = versions
+    for version in (weak, fair):
+        gate.promote(version)
+    roll_back(gate.history, weak, "ana", "")
+    assert last(gate).snapshot == snapshot_named({"n_estimators": 5})
+    assert snapshot_named(WEAK) != last(gate).snapshot
