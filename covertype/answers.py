@@ -31,22 +31,40 @@ class PredictionAnswer(Struct, frozen=True):
     probabilities: Annotated[dict[str, float], _by_class(_NUMBER)]
     model_version: str
     warnings: list[str] = []
+    prediction_id: str = ""
 
 
 class BatchAnswer(Struct, frozen=True):
-    """The classes of many observations: every list has one value for each, in their order."""
+    """The classes of many observations: every list has one value for each, in their order.
+
+    The id of the prediction of row n, counted from 0, is `<prediction_id>-<n>`.
+    """
 
     prediction: list[_Class]
     label: list[_Label]
     probabilities: Annotated[dict[str, list[float]], _by_class({"type": "array", "items": _NUMBER})]
     model_version: str
     warnings: list[str] = []
+    prediction_id: str = ""
 
 
 class ScoringAnswer(Struct, frozen=True):
     """The classes of many observations, as MLflow's scoring protocol returns them."""
 
     predictions: list[_Class]
+
+
+class FeedbackAnswer(Struct, frozen=True):
+    """How many true classes were taken, and how many predictions were right or wrong.
+
+    A prediction that was named by its id is `pending`: it is looked up in the prediction log when
+    the feedback is read.
+    """
+
+    accepted: int
+    correct: int
+    wrong: int
+    pending: int
 
 
 class RootAnswer(Struct, frozen=True):

@@ -24,10 +24,16 @@ class ServingSettings(DatasetsSettings, RegistrySettings):
     """Whether predictions are logged to `predictions/` under the datasets root."""
 
     prediction_log_seconds: Annotated[float, Field(gt=0, le=3600)] = 10
-    """Pause between two writes of the prediction log; a kill loses at most that much."""
+    """Pause between two writes of the logs of predictions and of feedback.
+
+    A kill loses at most that much.
+    """
 
     prediction_log_max_mb_per_day: Annotated[int, Field(ge=1)] = 500
     """Size limit of the prediction log of a day (UTC) and all workers, in MB; the rest is lost."""
+
+    feedback_max_mb_per_day: Annotated[int, Field(ge=1)] = 100
+    """Size limit of the feedback of a day (UTC) and all workers, in MB; the rest is lost."""
 
     max_body_bytes: Annotated[int, Field(ge=1_000)] = 32_000_000
     """Size limit of the body of a batch; the body of one prediction may have 64 kB."""

@@ -114,7 +114,8 @@ def run(folder: Path) -> dict[str, object]:
         served[encoding] = {
             "equal": bool(np.abs(probabilities - expected).max() < 1e-12),
             "right": float((np.array(answers["prediction"]) == classes[:50]).mean()),
-            "one": one == named and one["prediction"] == answers["prediction"][:1],
+            "one": one["probabilities"] == named["probabilities"]
+            and one["prediction"] == answers["prediction"][:1],
             "labels": sorted(one["probabilities"]) == sorted(CLASSES),
             "bad": bad.status_code,
             "documented": all(text in json.dumps(schema) for text in ("Tree_Height", "Burnt")),

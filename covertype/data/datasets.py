@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 
-from covertype.data import predictions, rejected, snapshots
+from covertype.data import feedback, predictions, rejected, snapshots
 from covertype.data.arrivals import Arrivals, Record
 from covertype.data.processed import Processed
 from covertype.data.raw import RawFiles
@@ -140,15 +140,46 @@ class Datasets:
 
     def predictions_file(self, day: date, name: str) -> Path:
         """Return the path of one writer's Parquet file of answered predictions."""
-        return self.root / "predictions" / day.isoformat() / f"{name}.parquet"
+        return self._predictions / day.isoformat() / f"{name}.parquet"
 
     def read_predictions(self, since: date = date.min) -> pd.DataFrame:
         """Return the answered predictions of a day and later, in no order.
 
-        Columns: `time` (UTC), `model_version`, the twelve features (categories as names),
-        `prediction` (a class's number), `probability` (of that class).
+        Columns: `id` (empty in files of a former release), `time` (UTC), `model_version`, the
+        twelve features (categories as names), `prediction` (a class's number), `probability` (of
+        that class).
         """
-        return predictions.read(self.root / "predictions", since)
+        return predictions.read(self._predictions, since)
+
+    @property
+    def _predictions(self) -> Path:
+        return self.root / "predictions"
+
+    # Feedback: the true classes that clients send later. Nothing is trained on them.
+
+    def feedback_file(self, day: date, name: str) -> Path:
+        """Return the path of one writer's Parquet file of feedback."""
+        return self._feedback / day.isoformat() / f"{name}.parquet"
+
+    def read_feedback(self, since: date = date.min) -> pd.DataFrame:
+        """Return the feedback of a day and later, joined with the predictions that it is about.
+
+        Of several true classes of one prediction, the last counts. Feedback with an observation
+        counts each time.
+
+        Returns
+        -------
+        DataFrame
+            In the order of arrival. Columns: `time` (UTC), `prediction_id` (empty if the
+            observation was sent), `truth` (a class's number), `model_version`, the twelve features
+            (categories as names), `prediction` (a class's number). All but the first three are
+            missing while the prediction log does not hold that id.
+        """
+        return feedback.read(self._feedback, since, self._predictions)
+
+    @property
+    def _feedback(self) -> Path:
+        return self.root / "feedback"
 
     # Promotions: what happened to the versions of the model.
 

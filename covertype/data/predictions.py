@@ -1,17 +1,49 @@
 """Predictions: what was asked of the inference service, and what it answered."""
 
+from collections.abc import Collection
 from datetime import date
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 from covertype.contract import FEATURE_NAMES
+from covertype.data.prediction_ids import day_of
+
+_ID = "id"
+_COLUMNS = (_ID, "time", "model_version", *FEATURE_NAMES, "prediction", "probability")
 
 
 def read(folder: Path, since: date) -> pd.DataFrame:
     """Return the answered predictions of a day and later, as `Datasets.read_predictions` says."""
-    kept = [file for file in folder.glob("*/*.parquet") if file.parent.name >= since.isoformat()]
-    columns = ["time", "model_version", *FEATURE_NAMES, "prediction", "probability"]
-    if not kept:
-        return pd.DataFrame(columns=columns)
-    return pd.concat([pd.read_parquet(file, columns=columns) for file in kept])
+    frames = [pd.read_parquet(file, columns=_columns(file)) for file in days_files(folder, since)]
+    if not frames:
+        return pd.DataFrame(columns=list(_COLUMNS))
+    together = pd.concat(frames).reindex(columns=list(_COLUMNS))
+    return together.assign(**{_ID: together[_ID].fillna("")})
+
+
+def find(folder: Path, ids: Collection[str]) -> pd.DataFrame:
+    """Return the predictions with some ids, as `read` does; those that are not there are left out.
+
+    Only the files from the day of the oldest id on are looked at.
+    """
+    days = [day for day in map(day_of, ids) if day]
+    wanted = [(_ID, "in", set(ids))]
+    frames = [
+        pd.read_parquet(file, columns=list(_COLUMNS), filters=wanted)
+        for file in (days_files(folder, min(days)) if days else ())
+        if _ID in _columns(file)
+    ]
+    return pd.concat(frames) if frames else pd.DataFrame(columns=list(_COLUMNS))
+
+
+def days_files(folder: Path, since: date) -> list[Path]:
+    """Return the files in the folders of a day and later."""
+    return [file for file in folder.glob("*/*.parquet") if file.parent.name >= since.isoformat()]
+
+
+def _columns(file: Path) -> list[str]:
+    """Return the columns that a file holds; those of a former release lack the id."""
+    held = pq.read_schema(file).names
+    return [name for name in _COLUMNS if name in held]

@@ -5,15 +5,26 @@ from typing import Any
 
 from covertype.contract import (
     CATEGORIES,
+    CLASSES,
     FEATURE_NAMES,
     FEATURES,
     LABELLED,
     QUANTITIES,
+    TARGET,
     Category,
     Feature,
 )
 from covertype.rows.codes import INDEXES, Row
-from covertype.rows.violations import MISSING, UNKNOWN, VALUE, VALUES, Violation, describe, shown
+from covertype.rows.violations import (
+    CLASS,
+    MISSING,
+    UNKNOWN,
+    VALUE,
+    VALUES,
+    Violation,
+    describe,
+    shown,
+)
 
 Observation = tuple[int | str, ...]
 """The features in the contract's order: quantities as integers, categories by name."""
@@ -63,6 +74,22 @@ def parse_labelled(values: Sequence[Any]) -> Row:
 def parse_observation(values: Sequence[Any] | Mapping[str, Any]) -> Observation:
     """Read one observation as `parse_row` does; return categories by name."""
     return with_names(parse_row(values))
+
+
+def parse_class(value: Any) -> int:
+    """Read a class as a client sends it: its index or its name.
+
+    Raises
+    ------
+    InvalidRow
+        If it is neither.
+    """
+    if isinstance(value, str) and value in CLASSES:
+        return CLASSES.index(value)
+    number = _number(TARGET, value)
+    if number is None:
+        raise InvalidRow([Violation(CLASS, TARGET.name, shown(value))])
+    return number
 
 
 def with_names(row: Row) -> Observation:

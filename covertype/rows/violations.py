@@ -3,7 +3,7 @@
 import json
 from typing import Any, NamedTuple
 
-from covertype.contract import COLUMNS, FEATURE_NAMES, FEATURES, LABELLED
+from covertype.contract import CLASSES, COLUMNS, FEATURE_NAMES, FEATURES, LABELLED
 
 VALUE = "value"
 """The feature's own rule in the contract is broken."""
@@ -18,6 +18,9 @@ VALUES = "values"
 CELLS = "cells"
 """The line has another number of cells than its file has columns."""
 
+CLASS = "class"
+"""The value is no class, neither by index nor by name."""
+
 OTHER = "other"
 """`value` says it, in the words of a former release."""
 
@@ -31,6 +34,8 @@ _SENTENCES = {
     MISSING: "{feature} is missing",
     UNKNOWN: f"{{feature}} is not a feature; the features are {_FEATURES}",
     VALUES: f"features must hold {len(FEATURES)} values in this order: {_FEATURES}; got {{value}}",
+    CLASS: f"must be an index from 0 to {len(CLASSES) - 1} or one of the names "
+    f"{', '.join(CLASSES)}; got {{value}}",
     CELLS: "a row must have {columns} columns, got {value}",
     OTHER: "{value}",
 }

@@ -13,7 +13,7 @@ from inference.model.serving import ServedModel
 _SHOWN_WARNINGS = 100
 
 
-def answer_one(model: ServedModel, row: Row) -> PredictionAnswer:
+def answer_one(model: ServedModel, row: Row, prediction_id: str) -> PredictionAnswer:
     """Return the answer to one observation."""
     probabilities = model.predictor.answer(np.array([row], np.int16))[0].tolist()
     best = probabilities.index(max(probabilities))
@@ -27,11 +27,15 @@ def answer_one(model: ServedModel, row: Row) -> PredictionAnswer:
             for value, (name, low, high) in zip(row, model.ranges, strict=False)
             if not low <= value <= high
         ],
+        prediction_id,
     )
 
 
 def batch_answer(
-    model: ServedModel, codes: Codes, probabilities: npt.NDArray[np.float64]
+    model: ServedModel,
+    codes: Codes,
+    probabilities: npt.NDArray[np.float64],
+    prediction_id: str,
 ) -> BatchAnswer:
     """Return the answer to many observations, given their probabilities of shape (n, 7)."""
     predicted = probabilities.argmax(axis=1)
@@ -41,6 +45,7 @@ def batch_answer(
         dict(zip(CLASSES, probabilities.T.tolist(), strict=True)),
         model.card.version,
         batch_warnings(model, codes),
+        prediction_id,
     )
 
 

@@ -18,7 +18,7 @@ from inference.api.errors import Unanswered
 from inference.api.http import MetricsMiddleware
 from inference.api.requests import InvalidRequest
 from inference.api.responses import error_response
-from inference.api.routes import predict, scoring, status
+from inference.api.routes import feedback, predict, scoring, status
 from inference.api.service import Service
 from inference.settings import ServingSettings
 from inference.telemetry.metrics import Metrics
@@ -52,7 +52,7 @@ def create_app(settings: ServingSettings) -> FastAPI:
     app = FastAPI(
         title="Covertype", version=version("covertype"), description=_DESCRIPTION, lifespan=lifespan
     )
-    for routes in (predict, scoring, status):
+    for routes in (predict, feedback, scoring, status):
         app.include_router(routes.router)
     document_answers(app)
     app.add_middleware(MetricsMiddleware, paths=frozenset(app.openapi()["paths"]))

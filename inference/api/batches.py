@@ -15,7 +15,7 @@ from inference.api.uploads import Upload
 from inference.model.serving import ServedModel
 
 Read = Callable[[Body, int], Codes]
-Respond = Callable[[ServedModel, Codes, npt.NDArray[np.float64]], Response]
+Respond = Callable[[ServedModel, Codes, npt.NDArray[np.float64], str], Response]
 
 
 class BatchResponse(Response):
@@ -28,8 +28,8 @@ class BatchResponse(Response):
     read : callable
         Takes a body and the largest number of observations; returns the observations.
     respond : callable
-        Takes the model, the observations and their probabilities of shape (n, 7); returns the
-        response.
+        Takes the model, the observations, their probabilities of shape (n, 7) and the id of the
+        batch; returns the response.
     """
 
     def __init__(self, request: Request, read: Read, respond: Respond) -> None:
@@ -50,11 +50,12 @@ class BatchResponse(Response):
         rows = service.settings.max_batch_rows
         codes = await service.work(partial(self._read, upload.content, rows))
         upload.drop()
+        named = service.ids.new()
 
         def work() -> tuple[npt.NDArray[np.float64], Response]:
             probabilities = model.predictor.probabilities(codes)
-            return probabilities, self._respond(model, codes, probabilities)
+            return probabilities, self._respond(model, codes, probabilities, named.text)
 
         probabilities, response = await service.work(work)
-        service.record_many(model.card.version, codes, probabilities)
+        service.record_many(named, model.card.version, codes, probabilities)
         return response

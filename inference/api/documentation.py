@@ -6,7 +6,9 @@ import msgspec
 from fastapi import FastAPI
 
 from covertype import answers
-from covertype.contract import CATEGORIES, FEATURES, QUANTITIES, Category, Feature
+from covertype.contract import CATEGORIES, CLASSES, FEATURES, QUANTITIES, Category, Feature
+from covertype.data.prediction_ids import PATTERN
+from inference.api.feedback import MOST
 from inference.api.http import CSV
 from inference.api.responses import JSON
 
@@ -62,14 +64,16 @@ def _response(description: str, answer: type[msgspec.Struct], **others: Any) -> 
     return {"description": description, "content": {JSON: {"schema": schema}, **others}}
 
 
+_REFUSED: Responses = {
+    408: _response("The body took too long to arrive", answers.ErrorAnswer),
+    413: _response("The body is too long", answers.ErrorAnswer),
+    422: _response("Which values are invalid, and what is allowed", answers.InvalidAnswer),
+    503: _response("No model is in Production yet, or too busy", answers.ErrorAnswer),
+}
+
+
 def _responses(answer: type[msgspec.Struct], **others: Any) -> Responses:
-    return {
-        200: _response("The answer", answer, **others),
-        408: _response("The body took too long to arrive", answers.ErrorAnswer),
-        413: _response("The body is too long", answers.ErrorAnswer),
-        422: _response("Which values are invalid, and what is allowed", answers.InvalidAnswer),
-        503: _response("No model is in Production yet, or too busy", answers.ErrorAnswer),
-    }
+    return {200: _response("The answer", answer, **others), **_REFUSED}
 
 
 def _route(content: dict[str, Any], responses: Responses) -> dict[str, Any]:
@@ -101,6 +105,28 @@ BATCH = _route(
     _body(_object(features=_OBSERVATIONS), many={"features": [_BY_INDEX, _BY_NAME, _NAMED]})
     | _CSV_LINES,
     _responses(answers.BatchAnswer, **_CSV_TEXT),
+)
+
+_CLASS = {"anyOf": [{"enum": list(CLASSES)}, {"enum": list(range(len(CLASSES)))}]}
+_ID = {"type": "string", "pattern": f"^{PATTERN}$"}
+_TRUTH = {
+    "anyOf": [
+        _object(prediction_id=_ID, cover_type=_CLASS) | {"additionalProperties": False},
+        _object(features=_OBSERVATION, cover_type=_CLASS) | {"additionalProperties": False},
+    ]
+}
+_TRUTHS = {"type": "array", "items": _TRUTH, "minItems": 1, "maxItems": MOST}
+_OF_PREDICTION = {"prediction_id": "3f0c9a5e77d1b284-1795683566-41", "cover_type": CLASSES[4]}
+_OF_OBSERVATION = {"features": _BY_NAME, "cover_type": 4}
+
+FEEDBACK = _route(
+    _body(
+        {"anyOf": [*_TRUTH["anyOf"], _TRUTHS]},
+        of_prediction=_OF_PREDICTION,
+        of_observation=_OF_OBSERVATION,
+        many=[_OF_PREDICTION, _OF_OBSERVATION],
+    ),
+    {202: _response("How many were taken", answers.FeedbackAnswer), **_REFUSED},
 )
 
 _SPLIT = _object(
@@ -141,6 +167,7 @@ MODEL: Responses = {
 _ANSWERS = (
     answers.BatchAnswer,
     answers.ErrorAnswer,
+    answers.FeedbackAnswer,
     answers.HealthAnswer,
     answers.InvalidAnswer,
     answers.ModelAnswer,

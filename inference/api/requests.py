@@ -30,7 +30,9 @@ from inference.api.bodies import (
 Fault = dict[str, Any]
 """One fault as FastAPI words them: `loc`, `msg`, `type`."""
 
-_SHOWN_FAULTS = 20
+SHOWN_FAULTS = 20
+"""How many faults an answer lists."""
+
 _BLOCK = 10_000
 _BLOCK_BYTES = 250_000
 
@@ -65,7 +67,7 @@ def read_one(body: Body) -> Row:
         If the body is anything else, with every value that breaks its rule.
     """
     row = decode_one(body)
-    return row if row is not None else _parse(_features(read_json(body)), "features")
+    return row if row is not None else parse_features(_features(read_json(body)), "features")
 
 
 def read_many(body: Content, limit: int) -> Codes:
@@ -184,7 +186,7 @@ def parse_each(rows: Iterable[Any], *loc: str | int, first: int = 0) -> Codes:
     InvalidRequest
         With the first values that break their rules, each with its row.
     """
-    return collect((partial(_parse, row) for row in rows), *loc, first=first)
+    return collect((partial(parse_features, row) for row in rows), *loc, first=first)
 
 
 def collect(readers: Iterable[Callable[..., Row]], *loc: str | int, first: int = 0) -> Codes:
@@ -205,7 +207,7 @@ def collect(readers: Iterable[Callable[..., Row]], *loc: str | int, first: int =
                 rows.append(read(*loc, number))
             except InvalidRequest as error:
                 faults += error.faults
-                if len(faults) >= _SHOWN_FAULTS:
+                if len(faults) >= SHOWN_FAULTS:
                     break
             if len(rows) == _BLOCK:
                 blocks.append(_to_codes(rows))
@@ -213,7 +215,7 @@ def collect(readers: Iterable[Callable[..., Row]], *loc: str | int, first: int =
     except Malformed as error:
         faults.append(fault(str(error), *loc, number + 1))
     if faults:
-        raise InvalidRequest(faults[:_SHOWN_FAULTS])
+        raise InvalidRequest(faults[:SHOWN_FAULTS])
     return np.concatenate([*blocks, _to_codes(rows)])
 
 
@@ -247,7 +249,14 @@ def _features(content: Any) -> Any:
     return content["features"]
 
 
-def _parse(values: Any, *loc: str | int) -> Row:
+def parse_features(values: Any, *loc: str | int) -> Row:
+    """Read one observation as a client sends it.
+
+    Raises
+    ------
+    InvalidRequest
+        With every value that breaks its rule.
+    """
     if not isinstance(values, list | dict):
         raise invalid(
             f"must be a list of {len(FEATURE_NAMES)} values or an object by column name", *loc

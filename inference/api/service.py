@@ -1,6 +1,7 @@
-"""One worker of the service: its model, its limits, its metrics and its prediction log."""
+"""One worker of the service: its model, its limits, its metrics and its logs."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
@@ -10,6 +11,7 @@ import numpy.typing as npt
 from fastapi import Request
 
 from covertype.contract import CLASSES
+from covertype.data.prediction_ids import PredictionId, PredictionIds
 from covertype.rows.codes import Codes, Row
 from inference.api.errors import NoServedModel, TooManyBatches
 from inference.api.supervisor import FollowerSupervisor
@@ -17,9 +19,9 @@ from inference.api.uploads import Uploads
 from inference.model.serving import ServedModel, Serving
 from inference.model.store import ModelStore
 from inference.settings import ServingSettings
+from inference.telemetry.feedback_log import FeedbackLog, feedback_files
 from inference.telemetry.metrics import Metrics
-from inference.telemetry.prediction_files import PredictionFiles
-from inference.telemetry.prediction_log import PredictionLog
+from inference.telemetry.prediction_log import PredictionLog, prediction_files
 
 Count = Callable[[float], None]
 Worked = TypeVar("Worked")
@@ -35,14 +37,19 @@ class Service:
         self.settings = settings
         self.metrics = metrics
         self.serving = Serving(ModelStore(settings.model_cache_dir), metrics)
+        # 64 random bits: no two starts of a worker, of any replica, have the same.
+        writer = secrets.token_hex(8)
+        self.ids = PredictionIds(writer)
+        seconds = settings.prediction_log_seconds
+        self._feedback_log = FeedbackLog(
+            feedback_files(settings.datasets, writer, settings.feedback_max_mb_per_day),
+            seconds,
+            metrics,
+        )
+        limit_mb = settings.prediction_log_max_mb_per_day
+        files = prediction_files(settings.datasets, writer, limit_mb)
         self._log = (
-            PredictionLog(
-                PredictionFiles(settings.datasets, settings.prediction_log_max_mb_per_day),
-                settings.prediction_log_seconds,
-                metrics,
-            )
-            if settings.prediction_log
-            else None
+            PredictionLog(files, writer, seconds, metrics) if settings.prediction_log else None
         )
         self.bodies = Uploads(settings.max_body_bytes)
         self.batch_bodies = Uploads(settings.max_batches * settings.max_body_bytes)
@@ -52,19 +59,20 @@ class Service:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Load the kept model and follow Production; on exit, write all that is left of the log."""
+        """Load the kept model and follow Production; on exit, write the rest of the logs."""
         await asyncio.to_thread(self.serving.refresh)
         supervisor = FollowerSupervisor(self.serving.store.root)
         supervisor.start()
         watching = asyncio.create_task(self.serving.watch())
-        logging = asyncio.create_task(self._log.run()) if self._log else None
+        logs = [self._feedback_log, *([self._log] if self._log else [])]
+        logging = [asyncio.create_task(log.run()) for log in logs]
         try:
             yield
         finally:
             watching.cancel()
-            if self._log and logging:
-                self._log.stop()
-                await logging
+            for log in logs:
+                log.stop()
+            await asyncio.gather(*logging)
             await asyncio.to_thread(supervisor.stop)
             self.metrics.forget_worker()
 
@@ -82,19 +90,34 @@ class Service:
             raise NoServedModel(self.serving.failure)
         return model
 
-    def record(self, version: str, row: Row, prediction: int, probability: float) -> None:
+    def record(
+        self, named: PredictionId, version: str, row: Row, prediction: int, probability: float
+    ) -> None:
         """Count and log one answer."""
         self._count(version, prediction)(1)
         if self._log:
-            self._log.add(version, row, prediction, probability)
+            self._log.add(named, version, row, prediction, probability)
 
-    def record_many(self, version: str, codes: Codes, answers: npt.NDArray[np.float64]) -> None:
+    def record_many(
+        self, named: PredictionId, version: str, codes: Codes, answers: npt.NDArray[np.float64]
+    ) -> None:
         """Count and log the answers of a batch, probabilities of shape (n, 7)."""
         counts = np.bincount(answers.argmax(axis=1), minlength=len(CLASSES))
         for prediction in np.flatnonzero(counts):
             self._count(version, int(prediction))(float(counts[prediction]))
         if self._log:
-            self._log.add_many(version, codes, answers)
+            self._log.add_many(named, version, codes, answers)
+
+    def learn(self, truth: int, row: Row, version: str, prediction: int) -> None:
+        """Count and log the true class of an observation that a version has predicted."""
+        result = "correct" if truth == prediction else "wrong"
+        self.metrics.feedback.labels(version, result).inc()
+        self._feedback_log.add_observation(truth, row, version, prediction)
+
+    def learn_later(self, truth: int, prediction_id: str) -> None:
+        """Count and log the true class of a prediction that is looked up when this is read."""
+        self.metrics.feedback.labels("", "pending").inc()
+        self._feedback_log.add_prediction(truth, prediction_id)
 
     def _count(self, version: str, prediction: int) -> Count:
         count = self._counts.get((version, prediction))

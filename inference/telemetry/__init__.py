@@ -1,1 +1,1 @@
-"""Metrics and the prediction log."""
+"""Metrics, and the logs of predictions and feedback."""

@@ -66,6 +66,18 @@ class Metrics:
             ["result"],
             registry=registry,
         )
+        self.feedback = Counter(
+            "covertype_feedback",
+            "True classes received",
+            ["version", "result"],
+            registry=registry,
+        )
+        self.feedback_logged = Counter(
+            "covertype_feedback_log_rows",
+            "Rows of the log of true classes",
+            ["result"],
+            registry=registry,
+        )
 
     @classmethod
     def start(cls) -> "Metrics":

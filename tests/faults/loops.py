@@ -14,6 +14,7 @@ from numba.core.caching import CacheImpl, UserProvidedCacheLocator
 
 from api import Settings, create_app
 from covertype.data import Datasets
+from covertype.data.prediction_ids import PredictionIds
 from covertype.models.artifact import MODEL_FILE
 from covertype.rows.codes import to_row
 from covertype.training.fitting import TrainingSet
@@ -22,8 +23,7 @@ from inference.follower.watcher import Follower
 from inference.model import forest, kept
 from inference.model.store import ModelStore
 from inference.telemetry.metrics import Metrics
-from inference.telemetry.prediction_files import PredictionFiles
-from inference.telemetry.prediction_log import PredictionLog
+from inference.telemetry.prediction_log import PredictionLog, prediction_files
 from tests.faults.apart import SmallDisk, small_disk
 from tests.faults.writers import OBSERVATIONS
 from tests.inference.conftest import make_card, make_forest
@@ -58,12 +58,13 @@ def the_prediction_log_goes_on(place: Path, trouble: str) -> None:
                 await asyncio.sleep(0.02)
 
     async def answer() -> None:
-        log = PredictionLog(PredictionFiles(datasets, 500), 0.01, Metrics())
+        ids = PredictionIds("a")
+        log = PredictionLog(prediction_files(datasets, "a", 500), "a", 0.01, Metrics())
         running = asyncio.create_task(log.run())
-        log.add("1", row, 3, 0.5)
+        log.add(ids.new(), "1", row, 3, 0.5)
         await reach(1)
         with disk.refusing(trouble):
-            log.add("1", row, 3, 0.5)
+            log.add(ids.new(), "1", row, 3, 0.5)
             await asyncio.sleep(0.3)
             assert "Predictions wait to be written: [Errno" in heard.text
             assert f"the disk of {disk.folder}" in heard.text

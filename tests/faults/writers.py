@@ -34,7 +34,8 @@ from covertype.rows.codes import Codes
 from covertype.rows.violations import VALUE, Violation
 from inference.model.kept import CARD_FILE
 from inference.model.store import ModelStore
-from inference.telemetry.prediction_files import RECORD, PredictionFiles
+from inference.telemetry import feedback_log
+from inference.telemetry.prediction_log import RECORD, prediction_files, to_table
 from positions import GroupPositions
 from tests.conftest import ROOT
 from tests.faults.apart import fails_with_memory, small_disk
@@ -177,12 +178,27 @@ def _write_predictions(folder: Path, number: int) -> None:
     records = np.zeros(ROWS, RECORD)
     records["time"] = MOMENT.timestamp() + np.arange(ROWS)
     records["codes"] = _codes(number)[:, :-1]
-    PredictionFiles(Datasets(folder), 500).append(str(number), records.tobytes())
+    files = prediction_files(Datasets(folder), f"a{number}", 500)
+    files.append(to_table(f"a{number}", str(number), records.tobytes()))
 
 
 def _read_predictions(folder: Path) -> Parts:
     logged = Datasets(folder).read_predictions()
     return {str(version): _values(rows) for version, rows in logged.groupby("model_version")}
+
+
+def _write_feedback(folder: Path, number: int) -> None:
+    records = np.zeros(ROWS, feedback_log.RECORD)
+    records["time"] = MOMENT.timestamp() + np.arange(ROWS)
+    records["version"] = str(number)
+    records["codes"] = _codes(number)[:, :-1]
+    files = feedback_log.feedback_files(Datasets(folder), f"a{number}", 500)
+    files.append(feedback_log.to_table(records.tobytes()))
+
+
+def _read_feedback(folder: Path) -> Parts:
+    given = Datasets(folder).read_feedback()
+    return {str(version): _values(rows) for version, rows in given.groupby("model_version")}
 
 
 def _write_model(folder: Path, number: int) -> None:
@@ -274,6 +290,7 @@ WRITERS = {
     "log of arrivals": Writer(_write_arrivals, _read_arrivals),
     "best models": Writer(_write_pickle, _read_pickle),
     "prediction log": Writer(_write_predictions, _read_predictions),
+    "feedback": Writer(_write_feedback, _read_feedback),
     "store of models": Writer(_write_model, _read_model),
     "backup of MLflow's database": Writer(_write_backup, _read_backups, (SystemExit,)),
     "positions of the data API": Writer(_advance, _read_positions),

@@ -52,6 +52,7 @@ def prediction_body(number: int = 4, version: str = "3") -> dict[str, Any]:
         "probabilities": shares,
         "model_version": version,
         "warnings": [],
+        "prediction_id": "3f0c9a5e77d1b284-1795683566-41",
     }
 
 

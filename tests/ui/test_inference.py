@@ -38,10 +38,11 @@ def test_a_field_that_an_older_service_does_not_send_has_its_default(
     fake_inference: FakeInference, client: InferenceClient
 ) -> None:
     prediction = prediction_body()
-    del prediction["warnings"]
+    del prediction["warnings"], prediction["prediction_id"]
     fake_inference.routes["POST /predict"] = (200, prediction)
     fake_inference.routes["GET /model"] = (200, {"name": "BestModelRF", "version": "3"})
-    assert client.predict(ROW).warnings == []
+    answer = client.predict(ROW)
+    assert (answer.warnings, answer.prediction_id) == ([], "")
     model = client.model()
     assert (model.metrics, model.parameters, model.training_ranges) == ({}, {}, {})
     assert (model.since, model.run_id, model.confusion_matrix) == (None, None, None)

@@ -7,7 +7,13 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 import requests
 
-from covertype.answers import BatchAnswer, InvalidAnswer, ModelAnswer, PredictionAnswer
+from covertype.answers import (
+    BatchAnswer,
+    FeedbackAnswer,
+    InvalidAnswer,
+    ModelAnswer,
+    PredictionAnswer,
+)
 from covertype.contract import CLASSES, FEATURE_NAMES
 from covertype.rows.observations import Observation
 
@@ -96,6 +102,11 @@ class InferenceClient:
         if len(answers) != len(observations):
             raise ServiceFailed(f"sent {len(observations)} rows, got {len(answers)} predictions")
         return answers
+
+    def give_feedback(self, prediction_id: str, truth: str) -> FeedbackAnswer:
+        """Send the true class, by name, of an earlier prediction."""
+        body = {"prediction_id": prediction_id, "cover_type": truth}
+        return self._ask("POST", "/feedback", FeedbackAnswer, json=body)
 
     def model(self) -> ModelAnswer:
         """Return the description of the model in Production."""

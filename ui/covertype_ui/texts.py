@@ -86,6 +86,24 @@ PROBABILITIES_ALT = Phrase(
     "Bars with the probability of each cover: {shares}",
 )
 
+# The true class of an answer
+
+FEEDBACK_QUESTION = Phrase(
+    "¿Fue correcta? Diga qué árboles crecen allí", "Was it right? Say which trees grow there"
+)
+FEEDBACK_CHOOSE = Phrase("Elija la cobertura real", "Choose the true cover")
+FEEDBACK_SEND = Phrase("Enviar", "Send")
+FEEDBACK_THANKS = Phrase(
+    "Gracias: se cuenta para medir cuánto acierta el modelo. Si se equivocó, envíela otra vez; "
+    "vale la última.",
+    "Thank you: it counts towards how often the model is right. If you made a mistake, send it "
+    "again; the last one counts.",
+)
+FEEDBACK_REFUSED = Phrase(
+    "El servicio de predicción no admite la cobertura real de esta respuesta.",
+    "The prediction service does not take the true cover of this answer.",
+)
+
 # When a service does not answer as it should
 
 SERVICE_AWAY = Phrase(

@@ -28,9 +28,10 @@ async def predict(request: Request) -> Response:
     seconds = service.settings.request_timeout_seconds
     with await service.bodies.receive(request, LONGEST_VALUE, seconds) as upload:
         row = read_one(upload.content)
-    answer = answer_one(model, row)
+    named = service.ids.new()
+    answer = answer_one(model, row, named.text)
     service.record(
-        model.card.version, row, answer.prediction[0], answer.probabilities[answer.label]
+        named, model.card.version, row, answer.prediction[0], answer.probabilities[answer.label]
     )
     return answer_response(answer)
 
@@ -46,9 +47,13 @@ async def predict_batch(request: Request) -> Response:
     )
 
 
-def _as_csv(model: ServedModel, _: Codes, probabilities: npt.NDArray[np.float64]) -> Response:
+def _as_csv(
+    model: ServedModel, _: Codes, probabilities: npt.NDArray[np.float64], __: str
+) -> Response:
     return StreamingResponse(write_csv(probabilities, model.card.version), media_type=CSV)
 
 
-def _as_json(model: ServedModel, codes: Codes, probabilities: npt.NDArray[np.float64]) -> Response:
-    return json_response(encode(batch_answer(model, codes, probabilities)))
+def _as_json(
+    model: ServedModel, codes: Codes, probabilities: npt.NDArray[np.float64], prediction_id: str
+) -> Response:
+    return json_response(encode(batch_answer(model, codes, probabilities, prediction_id)))

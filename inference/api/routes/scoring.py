@@ -59,7 +59,9 @@ async def invocations(request: Request) -> Response:
     return BatchResponse(request, read_csv if is_csv(request) else read_invocation, _as_predictions)
 
 
-def _as_predictions(_: ServedModel, __: Codes, probabilities: npt.NDArray[np.float64]) -> Response:
+def _as_predictions(
+    _: ServedModel, __: Codes, probabilities: npt.NDArray[np.float64], ___: str
+) -> Response:
     predictions = probabilities.argmax(axis=1).tolist()
     return json_response(encode(ScoringAnswer(predictions)))
 

@@ -30,7 +30,7 @@ CHECKS = [
 ]
 
 GET = ("/", "/health", "/ready", "/model", "/metrics", "/ping", "/version")
-POST = ("/predict", "/predict/batch", "/invocations")
+POST = ("/predict", "/predict/batch", "/invocations", "/feedback")
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +57,7 @@ def test_every_json_answer_is_documented_by_the_struct_that_it_is_made_of(
     assert documented == {
         "BatchAnswer",
         "ErrorAnswer",
+        "FeedbackAnswer",
         "HealthAnswer",
         "InvalidAnswer",
         "ModelAnswer",

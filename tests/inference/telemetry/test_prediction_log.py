@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import secrets
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,25 +16,32 @@ import pytest
 from covertype.atomic import replacing
 from covertype.contract import CLASSES, FEATURE_NAMES
 from covertype.data import Datasets
+from covertype.data.prediction_ids import PredictionIds
 from covertype.rows.codes import to_codes, to_row
-from inference.telemetry import prediction_files, prediction_log
+from inference.telemetry import log_files, prediction_log, row_log
 from inference.telemetry.metrics import Metrics
-from inference.telemetry.prediction_files import RECORD, PredictionFiles
-from inference.telemetry.prediction_log import PredictionLog
+from inference.telemetry.prediction_log import RECORD, PredictionLog, prediction_files
 
 Use = Callable[[PredictionLog], None]
 
 METRICS = Metrics()
+IDS = PredictionIds("")
 
 
 def lost() -> float:
     return float(METRICS.logged.labels("lost")._value.get())
 
 
+def make_log(datasets: Datasets, seconds: float, most_mb_a_day: int = 500) -> PredictionLog:
+    writer = secrets.token_hex(8)
+    files = prediction_files(datasets, writer, most_mb_a_day)
+    return PredictionLog(files, writer, seconds, METRICS)
+
+
 async def used(
     datasets: Datasets, *uses: Use, seconds: float = 3600, most_mb_a_day: int = 500
 ) -> PredictionLog:
-    log = PredictionLog(PredictionFiles(datasets, most_mb_a_day), seconds, METRICS)
+    log = make_log(datasets, seconds, most_mb_a_day)
     running = asyncio.create_task(log.run())
     for use in uses:
         use(log)
@@ -55,9 +63,9 @@ def test_single_answers_and_batches_of_two_versions_are_read_as_they_were(
     asyncio.run(
         used(
             datasets,
-            lambda log: log.add("1", to_row(rows[0]), 3, 0.5),
-            lambda log: log.add("2", to_row(rows[1]), 4, 0.25),
-            lambda log: log.add_many("2", to_codes(rows[2:7]), probabilities),
+            lambda log: log.add(IDS.new(), "1", to_row(rows[0]), 3, 0.5),
+            lambda log: log.add(IDS.new(), "2", to_row(rows[1]), 4, 0.25),
+            lambda log: log.add_many(IDS.new(), "2", to_codes(rows[2:7]), probabilities),
         )
     )
     logged = read(datasets)
@@ -69,7 +77,7 @@ def test_single_answers_and_batches_of_two_versions_are_read_as_they_were(
 
 
 def test_the_writes_of_an_hour_make_one_file(datasets: Datasets, rows: list[list[object]]) -> None:
-    uses: list[Use] = [lambda log: log.add("1", to_row(rows[0]), 3, 0.5)] * 4
+    uses: list[Use] = [lambda log: log.add(IDS.new(), "1", to_row(rows[0]), 3, 0.5)] * 4
     asyncio.run(used(datasets, *uses, seconds=0.02))
     files = list(datasets.root.rglob("*"))
     # Two, if this ran over the turn of an hour.
@@ -80,8 +88,8 @@ def test_the_writes_of_an_hour_make_one_file(datasets: Datasets, rows: list[list
 def test_a_full_file_is_followed_by_another(
     datasets: Datasets, rows: list[list[object]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(prediction_files, "_FILE_ROWS", 2)
-    uses: list[Use] = [lambda log: log.add("1", to_row(rows[0]), 3, 0.5)] * 6
+    monkeypatch.setattr(log_files, "_FILE_ROWS", 2)
+    uses: list[Use] = [lambda log: log.add(IDS.new(), "1", to_row(rows[0]), 3, 0.5)] * 6
     asyncio.run(used(datasets, *uses, seconds=0.02))
     assert len(list(datasets.root.rglob("*.parquet"))) >= 3
     assert len(read(datasets)) == 6
@@ -97,8 +105,8 @@ def test_what_a_disk_refuses_is_written_later(
             raise error
         return replacing(path)
 
-    monkeypatch.setattr(prediction_files, "replacing", refusing)
-    uses: list[Use] = [lambda log: log.add("1", to_row(rows[0]), 3, 0.5)] * 5
+    monkeypatch.setattr(log_files, "replacing", refusing)
+    uses: list[Use] = [lambda log: log.add(IDS.new(), "1", to_row(rows[0]), 3, 0.5)] * 5
     asyncio.run(used(datasets, *uses, seconds=0.02))
     assert len(read(datasets)) == 5
 
@@ -120,7 +128,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Slow:
         assert slow.go_on.wait(10)
         return replacing(path)
 
-    monkeypatch.setattr(prediction_files, "replacing", wait)
+    monkeypatch.setattr(log_files, "replacing", wait)
     return slow
 
 
@@ -128,11 +136,11 @@ def test_answers_given_while_a_stop_meets_a_write_are_written(
     datasets: Datasets, rows: list[list[object]], slow: Slow
 ) -> None:
     async def stopped_in_a_write() -> None:
-        log = PredictionLog(PredictionFiles(datasets, 500), 0.01, METRICS)
+        log = make_log(datasets, 0.01)
         running = asyncio.create_task(log.run())
-        log.add("1", to_row(rows[0]), 3, 0.5)
+        log.add(IDS.new(), "1", to_row(rows[0]), 3, 0.5)
         await asyncio.to_thread(slow.writing.wait, 10)
-        log.add("1", to_row(rows[1]), 4, 0.5)
+        log.add(IDS.new(), "1", to_row(rows[1]), 4, 0.5)
         log.stop()
         slow.go_on.set()
         await running
@@ -148,16 +156,16 @@ def test_what_the_last_write_could_not_keep_is_counted_as_lost(
         raise OSError("no space left")
 
     before = lost()
-    monkeypatch.setattr(prediction_files, "replacing", refusing)
-    asyncio.run(used(datasets, lambda log: log.add("1", to_row(rows[0]), 3, 0.5)))
+    monkeypatch.setattr(log_files, "replacing", refusing)
+    asyncio.run(used(datasets, lambda log: log.add(IDS.new(), "1", to_row(rows[0]), 3, 0.5)))
     assert lost() == before + 1
 
 
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten answers make a block, and three blocks may wait."""
-    monkeypatch.setattr(prediction_log, "_BLOCK_BYTES", 10 * RECORD.itemsize)
-    monkeypatch.setattr(prediction_log, "_WAITING_BYTES", 30 * RECORD.itemsize)
+    monkeypatch.setattr(row_log, "BLOCK_ROWS", 10)
+    monkeypatch.setattr(row_log, "_WAITING_BYTES", 30 * RECORD.itemsize)
 
 
 @pytest.mark.parametrize("error", [RuntimeError("a bug"), MemoryError(), ValueError("a bad row")])
@@ -174,8 +182,8 @@ def test_an_error_of_any_kind_ends_nothing_and_loses_nothing_if_it_passes(
             raise error
         return replacing(path)
 
-    monkeypatch.setattr(prediction_files, "replacing", failing)
-    uses: list[Use] = [lambda log: log.add("1", to_row(rows[0]), 3, 0.5)] * 3
+    monkeypatch.setattr(log_files, "replacing", failing)
+    uses: list[Use] = [lambda log: log.add(IDS.new(), "1", to_row(rows[0]), 3, 0.5)] * 3
     before = lost()
     asyncio.run(used(datasets, *uses, seconds=0.02))
     assert len(read(datasets)) == 3
@@ -188,17 +196,17 @@ def test_answers_that_can_never_be_written_are_lost_alone(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    make = prediction_files._table
+    make = prediction_log.to_table
 
-    def refusing(version: str, records: bytes) -> object:
+    def refusing(writer: str, version: str, records: bytes) -> object:
         if version == "bad":
             raise ValueError("no such type")
-        return make(version, records)
+        return make(writer, version, records)
 
-    monkeypatch.setattr(prediction_files, "_table", refusing)
+    monkeypatch.setattr(prediction_log, "to_table", refusing)
     versions = ["1", "bad", "2", "bad", "bad", "3"]
     uses: list[Use] = [
-        lambda log, version=version: log.add(version, to_row(rows[0]), 3, 0.5)  # type: ignore[misc]
+        lambda log, version=version: log.add(IDS.new(), version, to_row(rows[0]), 3, 0.5)  # type: ignore[misc]
         for version in versions
     ]
     before = lost()
@@ -212,12 +220,12 @@ def test_answers_that_can_never_be_written_are_lost_alone(
 def test_what_waits_is_bounded_where_it_comes_in_and_the_oldest_is_lost(
     datasets: Datasets, rows: list[list[object]], small_blocks: None
 ) -> None:
-    log = PredictionLog(PredictionFiles(datasets, 500), 3600, METRICS)
+    log = make_log(datasets, 3600)
     before = lost()
     for number in range(55):
-        log.add("1", to_row(rows[0]), number % 7, 0.5)
+        log.add(IDS.new(), "1", to_row(rows[0]), number % 7, 0.5)
     assert lost() == before + 20
-    log.add_many("1", to_codes(rows[:40]), np.eye(len(CLASSES))[np.arange(40) % 7])
+    log.add_many(IDS.new(), "1", to_codes(rows[:40]), np.eye(len(CLASSES))[np.arange(40) % 7])
     kept = 95 - (lost() - before)
     # Two or three blocks, and what is in the buffer.
     assert 20 < kept < 50
@@ -234,14 +242,14 @@ def test_what_a_write_holds_counts_as_waiting(
     datasets: Datasets, rows: list[list[object]], small_blocks: None, slow: Slow
 ) -> None:
     async def filled_in_a_write() -> None:
-        log = PredictionLog(PredictionFiles(datasets, 500), 0.01, METRICS)
+        log = make_log(datasets, 0.01)
         running = asyncio.create_task(log.run())
         for _ in range(10):
-            log.add("1", to_row(rows[0]), 3, 0.5)
+            log.add(IDS.new(), "1", to_row(rows[0]), 3, 0.5)
         await asyncio.to_thread(slow.writing.wait, 10)
         before = lost()
         for _ in range(35):
-            log.add("2", to_row(rows[0]), 4, 0.5)
+            log.add(IDS.new(), "2", to_row(rows[0]), 4, 0.5)
         assert lost() == before + 10
         log.stop()
         slow.go_on.set()
@@ -261,11 +269,11 @@ def test_a_disk_that_refuses_for_long_says_so_once_in_a_while(
     def refusing(path: Path) -> object:
         raise OSError("no space left")
 
-    monkeypatch.setattr(prediction_files, "replacing", refusing)
+    monkeypatch.setattr(log_files, "replacing", refusing)
 
     def many(log: PredictionLog) -> None:
         for _ in range(20):
-            log.add("1", to_row(rows[0]), 3, 0.5)
+            log.add(IDS.new(), "1", to_row(rows[0]), 3, 0.5)
 
     before = lost()
     asyncio.run(used(datasets, *[many] * 20, seconds=0.01))
@@ -291,7 +299,7 @@ def random_answers(log: PredictionLog) -> None:
     """Answers that no compression makes small: 40 kB."""
     random = np.random.default_rng()
     codes = random.integers(0, 4, (2000, len(FEATURE_NAMES))).astype(np.int16)
-    log.add_many("1", codes, random.random((2000, len(CLASSES))))
+    log.add_many(IDS.new(), "1", codes, random.random((2000, len(CLASSES))))
 
 
 def test_a_day_s_files_have_a_limit_and_the_next_day_goes_on(
@@ -300,14 +308,13 @@ def test_a_day_s_files_have_a_limit_and_the_next_day_goes_on(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(prediction_files, "datetime", Clock)
-    monkeypatch.setattr(prediction_files, "_MB", 1_000)
+    monkeypatch.setattr(log_files, "datetime", Clock)
+    monkeypatch.setattr(log_files, "_MB", 1_000)
     monkeypatch.setattr(Clock, "days", 0)
-    files = PredictionFiles(datasets, 100)
     before = lost()
 
     async def two_days() -> None:
-        log = PredictionLog(files, 0.01, METRICS)
+        log = make_log(datasets, 0.01, 100)
         running = asyncio.create_task(log.run())
         for day in range(2):
             monkeypatch.setattr(Clock, "days", day)
@@ -335,11 +342,11 @@ def test_a_day_s_files_have_a_limit_and_the_next_day_goes_on(
 def test_the_limit_of_a_day_counts_the_files_of_other_workers_and_of_former_starts(
     datasets: Datasets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(prediction_files, "_MB", 1_000)
+    monkeypatch.setattr(log_files, "_MB", 1_000)
     sizes = []
     for _ in range(5):
-        asyncio.run(used(datasets, random_answers, most_mb_a_day=100))
+        asyncio.run(used(datasets, random_answers, most_mb_a_day=110))
         files = datasets.root.rglob("*.parquet")
         sizes.append(sum(file.stat().st_size for file in files))
-    assert sizes[0] < sizes[2] == sizes[3] == sizes[4] <= 100_000
+    assert sizes[0] < sizes[2] == sizes[3] == sizes[4] <= 110_000
     assert len(read(datasets)) == 3 * 2000

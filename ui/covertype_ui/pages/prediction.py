@@ -12,6 +12,7 @@ from covertype.rows.observations import InvalidRow, parse_observation
 from covertype_ui import charts, texts
 from covertype_ui.contract_words import choice, class_name, description, label
 from covertype_ui.examples import TYPICAL
+from covertype_ui.feedback import ask_truth
 from covertype_ui.guard import guard
 from covertype_ui.inference import PROBLEMS, InvalidInput, ServiceProblem
 from covertype_ui.language import number, percent, say
@@ -164,6 +165,7 @@ def _show(answer: _Answer | None, values: _Values, model: ModelAnswer | ServiceP
     if isinstance(model, ModelAnswer):
         _warn(answer.values, model.training_ranges)
     st.caption(say(texts.ANSWERED_BY, version=prediction.model_version))
+    ask_truth(prediction)
 
 
 def _warn(values: _Values, ranges: Mapping[str, Sequence[float]]) -> None:

@@ -1,0 +1,1 @@
+"""Monitoring: drift, next-batch accuracy and live accuracy."""
