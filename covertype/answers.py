@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from covertype.contract import CLASSES
+from covertype.contract import CLASSES, FEATURE_NAMES
 
 
 def _by_class(schema: dict[str, Any]) -> Meta:
@@ -32,6 +32,29 @@ class PredictionAnswer(Struct, frozen=True):
     model_version: str
     warnings: list[str] = []
     prediction_id: str = ""
+
+
+_CONTRIBUTIONS: dict[str, Any] = {
+    "properties": dict.fromkeys(FEATURE_NAMES, _NUMBER),
+    "required": list(FEATURE_NAMES),
+}
+
+
+class Explanation(Struct, frozen=True):
+    """Why the class is probable: `bias` and `contributions` add up to its probability.
+
+    `bias` is the share of the class in training. A contribution above 0 speaks for the class.
+    `covertype.models.explanations` has the method.
+    """
+
+    bias: float
+    contributions: Annotated[dict[str, float], Meta(extra_json_schema=_CONTRIBUTIONS)]
+
+
+class ExplainedAnswer(PredictionAnswer, frozen=True, kw_only=True):
+    """The class of one observation, and why it is probable."""
+
+    explanation: Explanation | None = None
 
 
 class BatchAnswer(Struct, frozen=True):

@@ -187,5 +187,13 @@ class Datasets:
     def history(self) -> History:
         return History(self.root / FOLDER)
 
+    def read_newest_predictions(self, count: int) -> Codes:
+        """Return the newest `count` predictions, shape (n, 13): observations and answered classes.
+
+        They are in the order of their time. Beside them only one file is in memory at a time, an
+        hour of one writer at most; files that hold none of them are not read.
+        """
+        return predictions.read_newest(self.root / "predictions", count)
+
     def _name(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()

@@ -4,11 +4,14 @@ from collections.abc import Collection
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from covertype.contract import FEATURE_NAMES
+from covertype.contract import FEATURE_NAMES, TARGET
 from covertype.data.prediction_ids import day_of
+from covertype.rows.arrow import NO_ROWS, from_table
+from covertype.rows.codes import Codes
 
 _ID = "id"
 _COLUMNS = (_ID, "time", "model_version", *FEATURE_NAMES, "prediction", "probability")
@@ -38,6 +41,25 @@ def find(folder: Path, ids: Collection[str]) -> pd.DataFrame:
     return pd.concat(frames) if frames else pd.DataFrame(columns=list(_COLUMNS))
 
 
+def read_newest(folder: Path, count: int) -> Codes:
+    """Return the newest predictions, as `Datasets.read_newest_predictions` says."""
+    codes, times = NO_ROWS, np.empty(0, np.int64)
+    for day in sorted(folder.glob("*"), reverse=True):
+        files = ((_last_time(file), file) for file in day.glob("*.parquet"))
+        for last, file in sorted(files, reverse=True):
+            if len(codes) == count and last <= times[0]:
+                break
+            table = pq.read_table(file, columns=["time", *FEATURE_NAMES, "prediction"])
+            times = np.concatenate([times, table["time"].cast("int64").to_numpy()])
+            rows = from_table(table.rename_columns(["time", *FEATURE_NAMES, TARGET.name]))
+            codes = np.concatenate([codes, rows])
+            newest = np.argsort(times, kind="stable")[-count:]
+            codes, times = codes[newest], times[newest]
+        if len(codes) == count:
+            break
+    return codes
+
+
 def days_files(folder: Path, since: date) -> list[Path]:
     """Return the files in the folders of a day and later."""
     return [file for file in folder.glob("*/*.parquet") if file.parent.name >= since.isoformat()]
@@ -47,3 +69,11 @@ def _columns(file: Path) -> list[str]:
     """Return the columns that a file holds; those of a former release lack the id."""
     held = pq.read_schema(file).names
     return [name for name in _COLUMNS if name in held]
+
+
+def _last_time(file: Path) -> int:
+    """Return the latest time in a file, in microseconds, from the statistics at its end."""
+    content = pq.read_metadata(file)
+    column = content.schema.names.index("time")
+    groups = (content.row_group(number) for number in range(content.num_row_groups))
+    return max((group.column(column).statistics.max_raw for group in groups), default=0)

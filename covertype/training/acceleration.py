@@ -104,7 +104,7 @@ def _fit_forest(classifier: Any, encoded: Encoded, classes: Classes, faster: typ
         estimators += worker.estimators_
     _take(classifier, worker, _LEARNT_BY_FORESTS)
     classifier.estimators_ = estimators
-    _count_leaves(classifier, encoded, np.searchsorted(classifier.classes_, classes))
+    _count_rows(classifier, encoded, np.searchsorted(classifier.classes_, classes))
     return classifier
 
 
@@ -114,21 +114,33 @@ def _take(classifier: Any, worker: Any, names: tuple[str, ...]) -> Any:
     return classifier
 
 
-def _count_leaves(forest: Any, encoded: Encoded, classes: Classes) -> None:
-    """Give every leaf the shares of the classes of the training rows that reach it.
+def _count_rows(forest: Any, encoded: Encoded, classes: Classes) -> None:
+    """Give every node the shares of the classes of the training rows that reach it.
 
     The extension exports a leaf as its most frequent class alone, so that the probabilities of a
-    tree whose leaves are mixed would be votes.
+    tree whose leaves are mixed would be votes. Its inner nodes count rows by its bins, which some
+    rows near a threshold leave on the other side than the exported tree; explanations show them.
     """
     count = len(forest.classes_)
 
     def set_shares(estimator: Any) -> None:
         tree = estimator.tree_
         cell = tree.apply(encoded) * count + classes
-        rows = np.bincount(cell, minlength=tree.node_count * count).reshape(-1, 1, count)
-        total = rows.sum(axis=2, keepdims=True)
-        reached = total[:, 0, 0] > 0
-        tree.value[reached] = rows[reached] / total[reached]
+        rows = np.bincount(cell, minlength=tree.node_count * count).reshape(-1, count)
+        for inner in reversed(_inner_by_level(tree)):
+            rows[inner] = rows[tree.children_left[inner]] + rows[tree.children_right[inner]]
+        total = rows.sum(axis=1, keepdims=True)
+        reached = total[:, 0] > 0
+        tree.value[reached, 0] = rows[reached] / total[reached]
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(set_shares, forest.estimators_))
+
+
+def _inner_by_level(tree: Any) -> list[npt.NDArray[np.int64]]:
+    """Return the nodes of each level that have children, from the root down."""
+    levels, level = [], np.zeros(1, np.int64)
+    while len(inner := level[tree.children_left[level] >= 0]):
+        levels.append(inner)
+        level = np.concatenate([tree.children_left[inner], tree.children_right[inner]])
+    return levels

@@ -2,11 +2,12 @@
 
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from covertype.answers import BatchAnswer, PredictionAnswer
-from covertype.contract import CLASSES, QUANTITIES
+from covertype.answers import BatchAnswer, ExplainedAnswer, Explanation, PredictionAnswer
+from covertype.contract import CLASSES, FEATURE_NAMES, QUANTITIES
 from covertype.rows.codes import Codes, Row
 from inference.model.serving import ServedModel
 
@@ -28,6 +29,22 @@ def answer_one(model: ServedModel, row: Row, prediction_id: str) -> PredictionAn
             if not low <= value <= high
         ],
         prediction_id,
+    )
+
+
+def explain_one(model: ServedModel, row: Row, prediction_id: str) -> ExplainedAnswer:
+    """Return the answer to one observation, and why its class is probable.
+
+    Raises
+    ------
+    NoDecisionPaths
+        If the model is not a forest.
+    """
+    answer = answer_one(model, row, prediction_id)
+    explained = model.predictor.explain(np.array([row], np.int16), answer.prediction[0])
+    contributions = dict(zip(FEATURE_NAMES, explained.contributions.tolist(), strict=True))
+    return ExplainedAnswer(
+        **msgspec.structs.asdict(answer), explanation=Explanation(explained.bias, contributions)
     )
 
 

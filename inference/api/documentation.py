@@ -59,8 +59,11 @@ _REFERENCE = "#/components/schemas/{name}"
 Responses = dict[int | str, dict[str, Any]]
 
 
-def _response(description: str, answer: type[msgspec.Struct], **others: Any) -> dict[str, Any]:
-    schema = {"$ref": _REFERENCE.format(name=answer.__name__)}
+def _response(description: str, *either: type[msgspec.Struct], **others: Any) -> dict[str, Any]:
+    schemas: list[dict[str, Any]] = [
+        {"$ref": _REFERENCE.format(name=answer.__name__)} for answer in either
+    ]
+    schema = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
     return {"description": description, "content": {JSON: {"schema": schema}, **others}}
 
 
@@ -72,13 +75,13 @@ _REFUSED: Responses = {
 }
 
 
-def _responses(answer: type[msgspec.Struct], **others: Any) -> Responses:
-    return {200: _response("The answer", answer, **others), **_REFUSED}
+def _responses(*either: type[msgspec.Struct], **others: Any) -> Responses:
+    return {200: _response("The answer", *either, **others), **_REFUSED}
 
 
-def _route(content: dict[str, Any], responses: Responses) -> dict[str, Any]:
+def _route(content: dict[str, Any], responses: Responses, **others: Any) -> dict[str, Any]:
     return {
-        "openapi_extra": {"requestBody": {"required": True, "content": content}},
+        "openapi_extra": {"requestBody": {"required": True, "content": content}, **others},
         "responses": responses,
     }
 
@@ -91,6 +94,16 @@ _CSV_LINES = {
     }
 }
 
+EXPLAIN = "explain"
+"""The parameter of `/predict` that asks for an explanation."""
+
+_EXPLAIN = {
+    "name": EXPLAIN,
+    "in": "query",
+    "description": "Whether the answer explains itself: what each feature contributes to the "
+    "probability of the predicted class along the forest's decision paths",
+    "schema": {"type": "boolean", "default": False},
+}
 PREDICT = _route(
     _body(
         _object(features=_OBSERVATION),
@@ -98,7 +111,8 @@ PREDICT = _route(
         by_name={"features": _BY_NAME},
         by_column={"features": _NAMED},
     ),
-    _responses(answers.PredictionAnswer),
+    _responses(answers.PredictionAnswer, answers.ExplainedAnswer),
+    parameters=[_EXPLAIN],
 )
 
 BATCH = _route(
@@ -167,6 +181,7 @@ MODEL: Responses = {
 _ANSWERS = (
     answers.BatchAnswer,
     answers.ErrorAnswer,
+    answers.ExplainedAnswer,
     answers.FeedbackAnswer,
     answers.HealthAnswer,
     answers.InvalidAnswer,

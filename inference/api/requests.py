@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
+from urllib.parse import parse_qs
 
 import numpy as np
 
@@ -33,6 +34,8 @@ Fault = dict[str, Any]
 SHOWN_FAULTS = 20
 """How many faults an answer lists."""
 
+_SHOWN_VALUES = 2
+_FLAGS = {"true": True, "false": False}
 _BLOCK = 10_000
 _BLOCK_BYTES = 250_000
 
@@ -68,6 +71,23 @@ def read_one(body: Body) -> Row:
     """
     row = decode_one(body)
     return row if row is not None else parse_features(_features(read_json(body)), "features")
+
+
+def read_flag(query: bytes, name: str) -> bool:
+    """Read a parameter of the query string: true or false, in any case; false if it is missing.
+
+    Raises
+    ------
+    InvalidRequest
+        If it is anything else, or there more than once.
+    """
+    if not query:
+        return False
+    given = parse_qs(query.decode("latin-1"), keep_blank_values=True).get(name, ["false"])
+    if len(given) > 1 or given[0].lower() not in _FLAGS:
+        shown = ", ".join(map(repr, given[:_SHOWN_VALUES]))
+        raise invalid(f"{name} must be true or false, once; got {shown}", "query", name)
+    return _FLAGS[given[0].lower()]
 
 
 def read_many(body: Content, limit: int) -> Codes:

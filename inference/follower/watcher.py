@@ -24,13 +24,13 @@ from requests import RequestException
 
 from covertype.answers import RefusedVersion
 from covertype.atomic import DiskUnusable
+from covertype.models.predictors import NotFlattened, prove_equal, save_arrays
 from covertype.registry.logged import LoggedModel, fetch_figures, fetched
 from covertype.registry.production import MODEL_NAME, STAGE, production_version
 from inference.log import log_to_stderr
 from inference.model import kept
 from inference.model.cards import Card, RegistryReport, iso, now
 from inference.model.kept import version_of
-from inference.model.predictors import NotFlattened, prove_equal, save_arrays
 from inference.model.serving import ServedModel
 from inference.model.store import ModelStore
 from inference.settings import ServingSettings

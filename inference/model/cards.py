@@ -9,6 +9,7 @@ import msgspec
 
 from covertype.answers import ModelAnswer, RegistryState
 from covertype.atomic import replacing
+from covertype.models.artifact import Proof
 
 
 class Card(ModelAnswer, frozen=True, kw_only=True):
@@ -19,6 +20,12 @@ class Card(ModelAnswer, frozen=True, kw_only=True):
 
     golden_rows: list[list[Any]]
     golden_probabilities: list[list[float]]
+
+    @property
+    def proof(self) -> Proof:
+        """What a copy of the version is proven with."""
+        ranges = {name: (low, high) for name, (low, high) in self.training_ranges.items()}
+        return Proof(self.golden_rows, self.golden_probabilities, ranges)
 
 
 class RegistryReport(RegistryState, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@
 <version>-<run>/
     card.json     what is known of the version
     model.skops   the logged model
-    forest-…/     nodes, leaves, weights and shape, if it is a forest: `inference.model.forest`
+    forest-…/     its arrays, if it is a forest: `covertype.models.flat_forests`
 """
 
 from pathlib import Path
@@ -11,7 +11,6 @@ from pathlib import Path
 import msgspec
 
 from covertype.models.artifact import MODEL_FILE
-from covertype.models.stored_forests import StoredForest
 from inference.model import cards
 from inference.model.cards import Card
 
@@ -31,17 +30,6 @@ def version_of(name: str) -> str:
 def model_file(folder: Path) -> Path:
     """Return where a version's model is kept."""
     return folder / MODEL_FILE
-
-
-def open_forest(folder: Path) -> StoredForest | None:
-    """Open a version's model; None if it is not a forest.
-
-    Raises
-    ------
-    ValueError
-        If the folder holds no model of this platform.
-    """
-    return StoredForest.open(model_file(folder))
 
 
 def write_card(folder: Path, card: Card) -> None:

@@ -8,10 +8,16 @@ from pathlib import Path
 
 from covertype.answers import RefusedVersion
 from covertype.contract import QUANTITY_NAMES
+from covertype.models.predictors import (
+    NotFlattened,
+    Predictor,
+    open_predictor,
+    prove,
+    prove_explained,
+)
 from inference.model import kept
 from inference.model.cards import Card, now
 from inference.model.kept import version_of
-from inference.model.predictors import NotFlattened, Predictor, open_predictor, prove
 from inference.model.store import ModelStore
 from inference.telemetry.metrics import Metrics
 
@@ -41,13 +47,14 @@ class ServedModel:
         Raises
         ------
         ValueError
-            If its answers differ from those in training.
+            If its answers differ from those in training, or from the sums of its explanations.
         NotFlattened
             If it is a forest that a former release kept.
         """
         card = kept.read_card(folder)
         predictor = open_predictor(folder, compiled)
-        prove(predictor, card)
+        prove(predictor, card.proof)
+        prove_explained(predictor, card.proof)
         bounds = ((name, card.training_ranges[name]) for name in QUANTITY_NAMES)
         ranges = [(name, low, high) for name, (low, high) in bounds]
         return cls(card, predictor, ranges, now())

@@ -15,18 +15,20 @@ from numba.core.caching import CacheImpl, UserProvidedCacheLocator
 from api import Settings, create_app
 from covertype.data import Datasets
 from covertype.data.prediction_ids import PredictionIds
+from covertype.models import forest_walks
 from covertype.models.artifact import MODEL_FILE
 from covertype.rows.codes import to_row
 from covertype.training.fitting import TrainingSet
 from inference.follower import watcher
 from inference.follower.watcher import Follower
-from inference.model import forest, kept
+from inference.model import kept
 from inference.model.store import ModelStore
 from inference.telemetry.metrics import Metrics
 from inference.telemetry.prediction_log import PredictionLog, prediction_files
 from tests.faults.apart import SmallDisk, small_disk
 from tests.faults.writers import OBSERVATIONS
-from tests.inference.conftest import make_card, make_forest
+from tests.inference.conftest import make_card
+from tests.models import make_forest
 
 
 class _Heard(logging.Handler):
@@ -83,7 +85,7 @@ def the_follower_goes_on(place: Path, trouble: str) -> None:
     model = make_forest(data, n_estimators=5, max_depth=8)
     skops.io.dump(model, kept.model_file(ready))
     kept.write_card(ready, make_card("1", model, data))
-    compiled = forest.compile_walk(place / "compiled")
+    compiled = forest_walks.compile_walk(place / "compiled")
     first, second = (
         ModelVersion("BestModelRF", number, 0, last_updated_timestamp=1, run_id="run")
         for number in "12"
@@ -100,7 +102,7 @@ def the_follower_goes_on(place: Path, trouble: str) -> None:
         patch.object(watcher, "production_version", lambda: present),
         patch.object(watcher, "_fetch", fetch),
         patch.object(watcher, "_FIRST_PAUSE", 0),
-        patch.object(forest, "compile_walk", lambda _: compiled),
+        patch.object(forest_walks, "compile_walk", lambda _: compiled),
     ):
         following = Follower(store, 5)
         assert following.check().message == "version 1 is in Production"
@@ -146,14 +148,14 @@ def compiled_code_is_used_and_kept_when_there_is_room(place: Path, trouble: str)
     codes, nodes = np.zeros((1, 12), np.int16), np.zeros(1, np.uint64)
 
     def answer() -> float:
-        forest.compile_walk.cache_clear()
+        forest_walks.compile_walk.cache_clear()
         out = np.zeros((1, 7))
-        walk = forest.compile_walk(folder)
+        walk = forest_walks.compile_walk(folder)
         walk(codes, nodes, out, np.zeros((10, 0), np.int32), 3, 1, out)
         return float(out[0, 0])
 
     with (
-        patch.object(forest, "_walk", _walk),
+        patch.object(forest_walks, "_walk", _walk),
         # As in a container, where nothing beside the code is writable.
         patch.object(CacheImpl, "_locator_classes", [UserProvidedCacheLocator]),
     ):

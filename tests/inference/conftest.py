@@ -3,61 +3,25 @@
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from pathlib import Path
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import pandas as pd
 import pytest
 import skops.io
 from fastapi.testclient import TestClient
-from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
 
-from covertype.models.artifact import Proof, class_probabilities
-from covertype.training.encoding import one_hot_encoder, tree_encoder
+from covertype.models.artifact import Proof
+from covertype.models.predictors import save_arrays
 from covertype.training.fitting import TrainingSet
 from inference.api.app import create_app
 from inference.api.supervisor import FollowerSupervisor
 from inference.model import cards, kept
-from inference.model.predictors import save_arrays
 from inference.model.store import ModelStore
 from inference.settings import ServingSettings
+from tests.models import compiled, data, expected, forest, logistic_regression, rows
+
+__all__ = ["compiled", "data", "expected", "forest", "logistic_regression", "rows"]
 
 Keep = Callable[[ModelStore, str, Pipeline], None]
-
-
-@pytest.fixture(scope="session")
-def data(real_rows: pd.DataFrame) -> TrainingSet:
-    return TrainingSet.from_rows(real_rows)
-
-
-def make_forest(
-    data: TrainingSet, encoder: Callable[[], ColumnTransformer] = tree_encoder, **parameters: Any
-) -> Pipeline:
-    """Return a fitted forest. It has one thread, which adds up the trees in one order."""
-    classifier = RandomForestClassifier(**{"n_estimators": 25, "random_state": 0} | parameters)
-    model = Pipeline([("encoder", encoder()), ("classifier", classifier)])
-    return model.fit(data.train.observations, data.train.classes)
-
-
-@pytest.fixture(scope="session")
-def forest(data: TrainingSet) -> Pipeline:
-    return make_forest(data, bootstrap=False)
-
-
-@pytest.fixture(scope="session")
-def logistic_regression(data: TrainingSet) -> Pipeline:
-    steps = [
-        ("encoder", one_hot_encoder()),
-        ("scaler", StandardScaler()),
-        ("classifier", LogisticRegression(max_iter=1000)),
-    ]
-    return Pipeline(steps).fit(data.train.observations, data.train.classes)
 
 
 def make_card(version: str, model: Pipeline, data: TrainingSet) -> cards.Card:
@@ -88,11 +52,6 @@ def keep(data: TrainingSet) -> Keep:
             save_arrays(folder)
 
     return keep
-
-
-@pytest.fixture(scope="session")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("compiled")
 
 
 @pytest.fixture(scope="module")
@@ -153,16 +112,3 @@ def free_ports() -> Iterator[int]:
 @pytest.fixture(scope="session")
 def card(forest: Pipeline, data: TrainingSet) -> cards.Card:
     return make_card("3", forest, data)
-
-
-@pytest.fixture(scope="session")
-def rows(data: TrainingSet) -> list[list[object]]:
-    """Test observations as clients send them, areas and soils by name."""
-    observations = data.selection.observations.to_numpy(object).tolist()
-    return [list(observation) for observation in observations]
-
-
-@pytest.fixture(scope="session")
-def expected(forest: Pipeline, data: TrainingSet) -> npt.NDArray[np.float64]:
-    """What scikit-learn answers to `rows`, shape (n, 7)."""
-    return class_probabilities(forest, data.selection.observations)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from covertype.contract import CLASSES, QUANTITIES
+from covertype.contract import CLASSES, FEATURE_NAMES, QUANTITIES
 from covertype_ui.examples import TYPICAL
 
 Reply = tuple[int, Any]
@@ -56,6 +56,13 @@ def prediction_body(number: int = 4, version: str = "3") -> dict[str, Any]:
     }
 
 
+def explained_body(number: int = 4, version: str = "3") -> dict[str, Any]:
+    """What `POST /predict?explain=true` answers: elevation speaks for the class, slope against."""
+    contributions = dict.fromkeys(FEATURE_NAMES, 0.0) | {"Elevation": 0.7, "Slope": -0.1}
+    explanation = {"bias": 0.1, "contributions": contributions}
+    return prediction_body(number, version) | {"explanation": explanation}
+
+
 def batch_reply(body: bytes) -> Reply:
     """Answer each row with the class that it is typical of."""
     classes = {tuple(row): number for number, row in enumerate(TYPICAL.values())}
@@ -74,7 +81,10 @@ def batch_reply(body: bytes) -> Reply:
 
 @dataclass
 class FakeInference:
-    """Answers what its routes hold: a reply by method and path, or a function of the body."""
+    """Answers what its routes hold: a reply by method and path, or a function of the body.
+
+    A path with its query string comes before the path alone.
+    """
 
     routes: dict[str, Reply | Callable[[bytes], Reply]]
     address: str = ""
@@ -91,7 +101,8 @@ def serving() -> Iterator[FakeInference]:
 
     class Handler(BaseHTTPRequestHandler):
         def answer(self) -> None:
-            route = f"{self.command} {self.path.split('?')[0]}"
+            exact = f"{self.command} {self.path}"
+            route = exact if exact in fake.routes else exact.split("?")[0]
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             fake.asked.append((route, body))
             time.sleep(fake.delay)

@@ -22,3 +22,14 @@ def test_each_collection_has_a_bar_of_its_own_though_two_came_in_a_minute() -> N
 def test_the_classes_of_two_collections_in_a_minute_are_apart() -> None:
     spec, _ = charts.class_shares({moment: [1, 0, 0, 0, 0, 0, 0] for moment in MOMENTS})
     assert list(dict.fromkeys(part["when"] for part in spec["data"]["values"])) == NAMES
+
+
+def test_contributions_stand_by_their_size_on_both_sides_of_zero() -> None:
+    spec, words = charts.contributions({"Slope": 0.02, "Elevation": -0.4, "Aspect": 0.0})
+    bars = spec["data"]["values"]
+    assert [bar["name"] for bar in bars] == ["Elevación", "Pendiente", "Orientación"]
+    assert [bar["written"] for bar in bars] == ["−40,0 p. p.", "+2,0 p. p.", "0,0 p. p."]
+    low, high = spec["encoding"]["x"]["scale"]["domain"]
+    assert low < -0.4
+    assert high > 0.02
+    assert "Elevación −40,0" in words

@@ -11,7 +11,9 @@ from covertype.contract import CLASSES, FEATURE_NAMES
 from covertype_ui import texts
 from covertype_ui.examples import TYPICAL
 from covertype_ui.inference import InvalidInput, ServiceAway, ServiceSlow, ServiceWithoutModel
-from tests.ui.fakes import FakeInference
+from tests.ui.fakes import FakeInference, explained_body, prediction_body
+
+EXPLAINED = "POST /predict?explain=true"
 
 
 def predict(app: AppTest) -> AppTest:
@@ -139,3 +141,83 @@ def test_fault_of_the_service_shows_nothing_technical(
 ) -> None:
     services.routes["POST /predict"] = reply
     assert predict(app.run()).error[0].value == texts.SERVICE_FAILED.es
+
+
+def ask_why(app: AppTest) -> AppTest:
+    return app.button(key="why").click().run()
+
+
+def drawn(app: AppTest) -> list[str]:
+    """Return the charts in words, in their order."""
+    return [chart.proto.alt for chart in app.get("vega_lite_chart")]
+
+
+def test_why_draws_what_each_input_contributes(app: AppTest, services: FakeInference) -> None:
+    services.routes[EXPLAINED] = (200, explained_body())
+    assert len(drawn(predict(app.run()))) == 1
+    ask_why(app)
+    assert not app.exception
+    words = drawn(app)[1]
+    assert "Elevación +70,0 p. p., Pendiente −10,0 p. p., Orientación 0,0 p. p." in words
+    assert all(texts.FEATURE_LABELS[name].es in words for name in FEATURE_NAMES)
+    assert any("10,0" in caption.value and "70,0" in caption.value for caption in app.caption)
+    assert not [button for button in app.run().button if button.key == "why"]
+
+
+def test_why_is_asked_of_the_answered_values_and_in_english(
+    app: AppTest, services: FakeInference
+) -> None:
+    services.routes[EXPLAINED] = (200, explained_body())
+    app.run()
+    app.button_group(key="lang").set_value("en").run()
+    predict(app)
+    app.number_input(key=FEATURE_NAMES[0]).set_value(2222).run()
+    ask_why(app)
+    (body,) = (body for route, body in services.asked if route == EXPLAINED)
+    assert json.loads(body)["features"] == list(TYPICAL[CLASSES[1]])
+    assert "Elevation +70.0 pp, Slope −10.0 pp" in drawn(app)[1]
+    assert [info.value for info in app.info] == [texts.ANSWER_STALE.en]
+
+
+def test_an_explanation_by_a_newer_version_brings_its_answer(
+    app: AppTest, services: FakeInference
+) -> None:
+    services.routes[EXPLAINED] = (200, explained_body(number=2, version="4"))
+    assert predict(app.run()).metric[0].value == texts.CLASS_LABELS["Aspen"].es
+    assert ask_why(app).metric[0].value == texts.CLASS_LABELS[CLASSES[2]].es
+    assert any("versión 4" in caption.value for caption in app.caption)
+
+
+def test_a_new_prediction_drops_the_explanation(app: AppTest, services: FakeInference) -> None:
+    services.routes[EXPLAINED] = (200, explained_body())
+    ask_why(predict(app.run()))
+    assert len(drawn(predict(app))) == 1
+    assert app.button(key="why")
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        (200, prediction_body()),
+        (422, {"detail": [{"loc": ["query", "explain"], "msg": "version 3 is not a forest"}]}),
+    ],
+    ids=["an older service", "no forest"],
+)
+def test_a_service_that_can_not_explain_leaves_the_answer(
+    app: AppTest, services: FakeInference, reply: Any
+) -> None:
+    services.routes[EXPLAINED] = reply
+    ask_why(predict(app.run()))
+    assert [info.value for info in app.info] == [texts.WHY_NOT.es]
+    assert app.metric[0].value == texts.CLASS_LABELS["Aspen"].es
+    assert len(drawn(app)) == 1
+    assert app.button(key="why")
+
+
+def test_a_service_that_goes_away_before_why_leaves_the_answer(
+    app: AppTest, services: FakeInference
+) -> None:
+    services.routes[EXPLAINED] = (500, {"detail": "KeyError"})
+    ask_why(predict(app.run()))
+    assert app.error[0].value == texts.SERVICE_FAILED.es
+    assert app.metric[0].value == texts.CLASS_LABELS["Aspen"].es

@@ -13,11 +13,12 @@ import streamlit as st
 from covertype.contract import CLASSES
 from covertype_ui import texts
 from covertype_ui.contract_words import class_name, encoded
-from covertype_ui.language import number, percent, say, short_moment
+from covertype_ui.language import number, percent, say, short_moment, signed
 from covertype_ui.texts import Phrase
 
 STRONG = "#0072B2"
 WEAK = "#8C9AA5"
+AGAINST = "#D55E00"
 # Okabe and Ito's palette, "Color universal design", 2008; its yellow darkened for a white page.
 _CLASS_COLORS = ("#009E73", "#0072B2", "#E69F00", "#56B4E9", "#CC79A7", "#D55E00", "#B8A800")
 _ROW_HEIGHT = 30
@@ -56,6 +57,21 @@ def importances(weights: Mapping[str, float]) -> Drawn:
     return spec, say(texts.IMPORTANCES_ALT, shares=_in_words(written))
 
 
+def contributions(points: Mapping[str, float]) -> Drawn:
+    """Draw what each feature adds to a probability or takes from it, the largest on top."""
+    names = sorted(points, key=lambda name: -abs(points[name]))
+    bars = {encoded(name): points[name] for name in names}
+    written = {
+        name: say(texts.POINTS, points=signed(100 * change, 1)) for name, change in bars.items()
+    }
+    color = _either("datum.value < 0", AGAINST, STRONG)
+    low, high = min(0, *bars.values()), max(0, *bars.values())
+    room = 0.3 * ((high - low) or 1)
+    domain = (low - (room if low < 0 else 0), high + room)
+    spec = _labelled_bars(bars, written, texts.INPUT, texts.CONTRIBUTION, domain, color)
+    return spec, say(texts.CONTRIBUTIONS_ALT, points=_in_words(written))
+
+
 def _bars(
     values: Mapping[str, float],
     written: Mapping[str, str],
@@ -63,14 +79,30 @@ def _bars(
     how_much: Phrase,
     limit: float | None = None,
 ) -> Spec:
-    """Draw bars from the longest to the shortest, each with its label at the end."""
-    names = sorted(values, key=lambda name: -values[name])
+    """Draw bars from the longest to the shortest, the longest in a colour of its own."""
     longest = max(values.values(), default=0)
+    ordered = {name: values[name] for name in sorted(values, key=lambda name: -values[name])}
+    color = _either(f"datum.value === {longest}", STRONG, WEAK)
+    # Room on the right for the label of the longest bar.
+    domain = (0.0, (limit or longest or 1) * 1.2)
+    return _labelled_bars(ordered, written, what, how_much, domain, color)
+
+
+def _labelled_bars(
+    values: Mapping[str, float],
+    written: Mapping[str, str],
+    what: Phrase,
+    how_much: Phrase,
+    domain: tuple[float, float],
+    color: Spec,
+) -> Spec:
+    """Draw bars in their order, each with its label at the end."""
     return {
-        "height": _ROW_HEIGHT * len(names),
+        "height": _ROW_HEIGHT * len(values),
         "data": {
             "values": [
-                {"name": name, "value": values[name], "written": written[name]} for name in names
+                {"name": name, "value": value, "written": written[name]}
+                for name, value in values.items()
             ]
         },
         "encoding": {
@@ -81,25 +113,21 @@ def _bars(
                 "title": None,
                 "axis": {"labelLimit": 260},
             },
-            # Room on the right for the label of the longest bar.
             "x": {
                 "field": "value",
                 "type": "quantitative",
                 "axis": None,
-                "scale": {"domain": [0, (limit or longest or 1) * 1.2]},
+                "scale": {"domain": list(domain)},
             },
             "tooltip": [_tooltip("name", what), _tooltip("written", how_much)],
         },
         "layer": [
-            {
-                "mark": {"type": "bar", "cornerRadiusEnd": 3},
-                "encoding": {"color": _either(f"datum.value === {longest}", STRONG, WEAK)},
-            },
+            {"mark": {"type": "bar", "cornerRadiusEnd": 3}, "encoding": {"color": color}},
             {
                 "mark": {
                     "type": "text",
-                    "align": "left",
-                    "dx": 5,
+                    "align": {"expr": "datum.value < 0 ? 'right' : 'left'"},
+                    "dx": {"expr": "datum.value < 0 ? -5 : 5"},
                     "fontSize": 12,
                     "color": _ink(),
                 },

@@ -9,6 +9,7 @@ import requests
 
 from covertype.answers import (
     BatchAnswer,
+    ExplainedAnswer,
     FeedbackAnswer,
     InvalidAnswer,
     ModelAnswer,
@@ -60,6 +61,10 @@ class InvalidInput(Exception):
         super().__init__(features)
 
 
+class NoExplanation(Exception):
+    """The service answers but can't explain: it is older, or its model is not a forest."""
+
+
 ServiceProblem = (
     ServiceAway | ServiceSlow | ServiceWithoutModel | ServiceBusy | ServiceFailed | InvalidInput
 )
@@ -94,6 +99,24 @@ class InferenceClient:
     def predict(self, observation: Observation) -> PredictionAnswer:
         """Return the prediction for one observation."""
         return self._ask("POST", "/predict", PredictionAnswer, json={"features": observation})
+
+    def explain(self, observation: Observation) -> ExplainedAnswer:
+        """Return the prediction for one observation, and why its class is probable.
+
+        Raises
+        ------
+        NoExplanation
+            If the service can't explain.
+        """
+        body = {"features": observation}
+        try:
+            answer = self._ask("POST", "/predict?explain=true", ExplainedAnswer, json=body)
+        except InvalidInput as invalid:
+            # The values are right, so it is the question that is not.
+            raise invalid if invalid.features else NoExplanation from invalid
+        if answer.explanation is None:
+            raise NoExplanation
+        return answer
 
     def predict_many(self, observations: Sequence[Observation]) -> list[RowPrediction]:
         """Return the predictions for many observations, in their order."""

@@ -64,6 +64,14 @@ def number(value: float, decimals: int = 0) -> str:
     return written.translate(str.maketrans(",.", "\u202f,"))
 
 
+def signed(value: float, decimals: int = 0) -> str:
+    """Write a number with its sign, but zero without: +3,1, −3,1 and 0,0."""
+    written = number(abs(value), decimals)
+    if not round(value, decimals):
+        return written
+    return ("−" if value < 0 else "+") + written
+
+
 def decimal(value: float) -> str:
     """Write a number with three decimals: 0,871 or 0.871."""
     return number(value, 3)

@@ -104,6 +104,29 @@ FEEDBACK_REFUSED = Phrase(
     "The prediction service does not take the true cover of this answer.",
 )
 
+# Why this answer
+
+WHY = Phrase("¿Por qué?", "Why?")
+WHY_INTRODUCTION = Phrase(
+    "El modelo parte del {bias}, la proporción de esta cobertura en su entrenamiento. Cada dato "
+    "suma (azul) o resta (naranja) puntos porcentuales, hasta llegar al {share}. Explica al "
+    "modelo, no a la naturaleza.",
+    "The model starts from {bias}, the share of this cover in its training. Each input adds (blue) "
+    "or takes away (orange) percentage points, up to {share}. This explains the model, not nature.",
+)
+WHY_NOT = Phrase(
+    "El servicio que responde no sabe explicar esta predicción: es de una versión anterior, o su "
+    "modelo no es un bosque.",
+    "The service that answers can't explain this prediction: it is an older one, or its model is "
+    "not a forest.",
+)
+POINTS = Phrase("{points} p. p.", "{points} pp")
+CONTRIBUTION = Phrase("Contribución", "Contribution")
+CONTRIBUTIONS_ALT = Phrase(
+    "Barras con lo que cada dato suma o resta a la probabilidad: {points}",
+    "Bars with what each input adds to the probability or takes from it: {points}",
+)
+
 # When a service does not answer as it should
 
 SERVICE_AWAY = Phrase(

@@ -5,13 +5,15 @@ import numpy.typing as npt
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
-from covertype.rows.codes import Codes
-from inference.api.answering import answer_one, batch_answer
+from covertype.answers import ExplainedAnswer
+from covertype.models.explanations import NoDecisionPaths
+from covertype.rows.codes import Codes, Row
+from inference.api.answering import answer_one, batch_answer, explain_one
 from inference.api.batches import BatchResponse
 from inference.api.bodies import LONGEST_VALUE
-from inference.api.documentation import BATCH, PREDICT
+from inference.api.documentation import BATCH, EXPLAIN, PREDICT
 from inference.api.http import CSV, BareRoute, is_csv
-from inference.api.requests import read_many, read_one
+from inference.api.requests import invalid, read_flag, read_many, read_one
 from inference.api.responses import JSON, answer_response, encode, json_response
 from inference.api.service import service_of
 from inference.api.tables import read_csv, write_csv
@@ -22,18 +24,28 @@ router = APIRouter(tags=["predictions"], route_class=BareRoute)
 
 @router.post("/predict", **PREDICT)
 async def predict(request: Request) -> Response:
-    """Answer one observation."""
+    """Answer one observation; with `explain=true` also why its class is probable."""
     service = service_of(request)
     model = service.model
+    is_explained = read_flag(request.scope["query_string"], EXPLAIN)
     seconds = service.settings.request_timeout_seconds
     with await service.bodies.receive(request, LONGEST_VALUE, seconds) as upload:
         row = read_one(upload.content)
     named = service.ids.new()
-    answer = answer_one(model, row, named.text)
+    answer = (_explain if is_explained else answer_one)(model, row, named.text)
     service.record(
         named, model.card.version, row, answer.prediction[0], answer.probabilities[answer.label]
     )
     return answer_response(answer)
+
+
+def _explain(model: ServedModel, row: Row, prediction_id: str) -> ExplainedAnswer:
+    try:
+        return explain_one(model, row, prediction_id)
+    except NoDecisionPaths:
+        version = model.card.version
+        message = f"version {version} is not a forest, so it has no decision paths to explain it by"
+        raise invalid(message, "query", EXPLAIN) from None
 
 
 @router.post("/predict/batch", **BATCH)

@@ -43,19 +43,20 @@ def test_a_fitted_model_is_plain_and_has_its_parameters(
 
 
 @pytest.mark.parametrize("library", Library)
-def test_a_leaf_holds_the_shares_of_the_rows_that_reach_it(
+def test_every_node_holds_the_shares_of_the_rows_that_reach_it(
     library: Library, data: TrainingSet
 ) -> None:
     rows, classes = encoded(FOREST, data)
     forest = RandomForestClassifier(n_estimators=3, max_depth=4, bootstrap=False, random_state=0)
     fit(forest, rows, classes, library=library)
     for estimator in forest.estimators_:
-        leaves = estimator.tree_.apply(rows)
-        for leaf in np.unique(leaves):
-            reached = np.bincount(classes[leaves == leaf], minlength=7) / (leaves == leaf).sum()
+        paths = estimator.tree_.decision_path(rows).toarray().astype(bool)
+        for node in np.flatnonzero(paths.any(axis=0)):
+            reached = classes[paths[:, node]]
             held = np.zeros(7)
-            held[forest.classes_] = estimator.tree_.value[leaf, 0]
-            np.testing.assert_allclose(held, reached, atol=1e-12)
+            held[forest.classes_] = estimator.tree_.value[node, 0]
+            shares = np.bincount(reached, minlength=7) / len(reached)
+            np.testing.assert_allclose(held, shares, atol=1e-12)
 
 
 @pytest.mark.parametrize("library", Library)

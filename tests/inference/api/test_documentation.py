@@ -48,15 +48,18 @@ def test_every_json_answer_is_documented_by_the_struct_that_it_is_made_of(
     document = client.get("/openapi.json").json()
     schemas = document["components"]["schemas"]
     documented = {
-        content["application/json"]["schema"]["$ref"].rpartition("/")[2]
+        schema["$ref"].rpartition("/")[2]
         for path in document["paths"].values()
         for operation in path.values()
         for response in operation["responses"].values()
         if "application/json" in (content := response.get("content", {}))
+        for answer in [content["application/json"]["schema"]]
+        for schema in answer.get("anyOf", [answer])
     }
     assert documented == {
         "BatchAnswer",
         "ErrorAnswer",
+        "ExplainedAnswer",
         "FeedbackAnswer",
         "HealthAnswer",
         "InvalidAnswer",

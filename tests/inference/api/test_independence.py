@@ -60,5 +60,7 @@ def test_a_kept_forest_answers_without_scikit_learn_and_mlflow(
 ) -> None:
     one = requests.post(f"{address}/predict", json={"features": rows[0]}, timeout=10)
     assert list(one.json()["probabilities"].values()) == expected[0].tolist()
+    why = requests.post(f"{address}/predict?explain=true", json={"features": rows[0]}, timeout=10)
+    assert why.json()["explanation"]["bias"] > 0
     many = requests.post(f"{address}/predict/batch", json={"features": rows}, timeout=10)
     assert many.json()["prediction"] == expected.argmax(axis=1).tolist()

@@ -15,6 +15,7 @@ from sklearn.pipeline import Pipeline
 
 from covertype.contract import CLASSES, FEATURE_NAMES, QUANTITY_NAMES, SOIL_TYPE, WILDERNESS_AREA
 from inference.api.app import create_app
+from inference.api.service import Service
 from inference.model.store import ModelStore
 from inference.settings import ServingSettings
 from tests.inference.conftest import Keep
@@ -75,6 +76,75 @@ def test_a_value_outside_the_training_range_warns(client: TestClient) -> None:
     assert any(warning.startswith("Elevation 9000 is outside") for warning in answer["warnings"])
     batch = client.post("/predict/batch", json={"features": [VALID, [9000, *VALID[1:]]]}).json()
     assert any(text.startswith("row 1: Elevation 9000 is outside") for text in batch["warnings"])
+
+
+@pytest.mark.parametrize("explain", ["true", "True"])
+def test_an_explained_answer_says_what_each_feature_contributes(
+    client: TestClient, rows: Rows, expected: Probabilities, explain: str
+) -> None:
+    for row, wanted in zip(rows[:20], expected, strict=False):
+        plain = client.post("/predict", content=features(row)).json()
+        explained = client.post(f"/predict?explain={explain}", content=features(row)).json()
+        explanation = explained.pop("explanation")
+        assert explained == plain
+        assert list(explanation["contributions"]) == list(FEATURE_NAMES)
+        total = explanation["bias"] + sum(explanation["contributions"].values())
+        assert abs(total - wanted.max()) < 1e-12
+
+
+def test_an_explained_answer_warns_and_is_counted_and_logged_as_any_other(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(Service, "record", lambda _, *answer: recorded.append(answer))
+    body = {"features": [9000, *VALID[1:]]}
+    answer = client.post("/predict?explain=true", json=body).json()
+    assert any(warning.startswith("Elevation 9000 is outside") for warning in answer["warnings"])
+    (record,) = recorded
+    assert record == ("3", (9000, *record[1][1:]), answer["prediction"][0], record[3])
+
+
+@pytest.mark.parametrize("query", ["?", "?explain=false", "?explain=FALSE", "?other=true"])
+def test_an_answer_that_is_not_to_be_explained_has_the_same_bytes(
+    client: TestClient, query: str
+) -> None:
+    plain = client.post("/predict", json=OLD_CLIENT).content
+    assert b"explanation" not in plain
+    assert client.post(f"/predict{query}", json=OLD_CLIENT).content == plain
+
+
+@pytest.mark.parametrize(
+    ("query", "got"),
+    [
+        ("explain=yes", "'yes'"),
+        ("explain=1", "'1'"),
+        ("explain", "''"),
+        ("explain=true&explain=false", "'true', 'false'"),
+        ("explain=%ff%00", "'\ufffd\\x00'"),
+    ],
+)
+def test_explain_that_is_neither_true_nor_false_is_422_and_says_what_is_allowed(
+    client: TestClient, query: str, got: str
+) -> None:
+    response = client.post(f"/predict?{query}", json=OLD_CLIENT)
+    assert response.status_code == 422
+    (fault,) = response.json()["detail"]
+    assert fault["loc"] == ["query", "explain"]
+    assert fault["msg"] == f"explain must be true or false, once; got {got}"
+
+
+def test_a_model_that_is_no_forest_answers_but_is_not_explained(
+    tmp_path: Path, without_follower: None, logistic_regression: Pipeline, keep: Keep
+) -> None:
+    keep(ModelStore(tmp_path), "4", logistic_regression)
+    settings = ServingSettings(model_cache_dir=tmp_path, datasets_url=tmp_path)
+    with TestClient(create_app(settings)) as client:
+        assert client.post("/predict", json=OLD_CLIENT).status_code == 200
+        response = client.post("/predict?explain=true", json=OLD_CLIENT)
+    assert response.status_code == 422
+    (fault,) = response.json()["detail"]
+    assert fault["loc"] == ["query", "explain"]
+    assert fault["msg"].startswith("version 4 is not a forest, so it has no decision paths")
 
 
 @pytest.mark.parametrize(
@@ -288,7 +358,7 @@ def test_while_a_kept_forest_is_flattened_anew_each_answer_is_503_and_says_so(
 ) -> None:
     store = ModelStore(tmp_path)
     keep(store, "3", forest)
-    (store.folder(str(store.current)) / "forest-2").rename(tmp_path / "elsewhere")
+    (store.folder(str(store.current)) / "forest-3").rename(tmp_path / "elsewhere")
     sentence = "No model answers yet: version 3, which a former release kept, is being flattened"
     settings = ServingSettings(model_cache_dir=tmp_path, datasets_url=tmp_path)
     with TestClient(create_app(settings)) as client:

@@ -238,7 +238,8 @@ def test_a_kept_version_that_is_damaged_is_fetched_again(
 def kept_by_a_former_release(store: ModelStore, forest: Pipeline, keep: Keep) -> Path:
     keep(store, "7", forest)
     folder = store.folder(str(store.current))
-    (folder / "forest-2").rename(folder / "forest-1")
+    (folder / "forest-3").rename(folder / "forest-2")
+    (folder / "forest-2" / "shares.npy").unlink()
     return folder
 
 
@@ -246,7 +247,7 @@ def kept_by_a_former_release(store: ModelStore, forest: Pipeline, keep: Keep) ->
 def loaded_pipelines(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The models that were loaded whole."""
     loaded: list[Path] = []
-    monkeypatch.setattr("inference.model.predictors.load_model", loaded.append)
+    monkeypatch.setattr("covertype.models.predictors.load_model", loaded.append)
     return loaded
 
 
@@ -264,7 +265,7 @@ def test_a_forest_that_a_former_release_kept_is_flattened_without_registry_and_t
     assert serving.model is None
     assert serving.failure == "version 7, which a former release kept, is being flattened"
     Follower(store, 5)
-    assert {path.name for path in folder.iterdir()} == {"card.json", "model.skops", "forest-2"}
+    assert {path.name for path in folder.iterdir()} == {"card.json", "model.skops", "forest-3"}
     time.sleep(1)
     serving.refresh()
     assert serving.failure is None

@@ -28,8 +28,8 @@ from covertype.training.fitting import TrainingSet
 from covertype.training.searches import FOREST
 from inference import COMMAND
 from tests.conftest import wait_until
-from tests.inference.conftest import make_forest
 from tests.load import Load
+from tests.models import make_forest
 from tools.local.processes import shared_env
 
 pytestmark = [

@@ -1,12 +1,12 @@
 """The form of the inputs, and the prediction."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 import streamlit as st
 
-from covertype.answers import ModelAnswer, PredictionAnswer
+from covertype.answers import ExplainedAnswer, ModelAnswer, PredictionAnswer
 from covertype.contract import CLASSES, FEATURES, QUANTITIES, Category, Quantity
 from covertype.rows.observations import InvalidRow, parse_observation
 from covertype_ui import charts, texts
@@ -14,7 +14,7 @@ from covertype_ui.contract_words import choice, class_name, description, label
 from covertype_ui.examples import TYPICAL
 from covertype_ui.feedback import ask_truth
 from covertype_ui.guard import guard
-from covertype_ui.inference import PROBLEMS, InvalidInput, ServiceProblem
+from covertype_ui.inference import PROBLEMS, InvalidInput, NoExplanation, ServiceProblem
 from covertype_ui.language import number, percent, say
 from covertype_ui.services import explain, inference, model_in_production
 
@@ -30,10 +30,11 @@ _Values = tuple[int | str | None, ...]
 
 @dataclass(frozen=True)
 class _Answer:
-    """The last request and its answer."""
+    """The last request, its answer and, if an explanation was asked for in vain, why in vain."""
 
     values: _Values
     outcome: PredictionAnswer | ServiceProblem
+    unexplained: NoExplanation | ServiceProblem | None = None
 
 
 def page() -> None:
@@ -56,7 +57,12 @@ def _answer(values: _Values) -> None:
         if st.button(say(texts.PREDICT), type="primary", icon=":material/forest:", width="stretch"):
             with st.spinner(say(texts.ASKING)):
                 st.session_state[_ANSWER] = _ask(values)
-        _show(st.session_state.get(_ANSWER), values, model_in_production())
+        shown = st.container()
+        answer = st.session_state.get(_ANSWER)
+        if answer is not None and isinstance(answer.outcome, PredictionAnswer):
+            answer = st.session_state[_ANSWER] = _offer_explanation(answer)
+        with shown:
+            _show(answer, values, model_in_production())
 
 
 def _form(ranges: Mapping[str, Sequence[float]]) -> _Values:
@@ -134,6 +140,43 @@ def _ask(values: _Values) -> _Answer:
         return _Answer(values, InvalidInput(tuple(one.feature for one in invalid.violations)))
     except PROBLEMS as problem:
         return _Answer(values, problem)
+
+
+def _offer_explanation(answer: _Answer) -> _Answer:
+    """Draw the button, or what it brought; return the answer, explained if it was pressed."""
+    button = st.empty()
+    if not isinstance(answer.outcome, ExplainedAnswer) and button.button(
+        say(texts.WHY), key="why", icon=":material/help:"
+    ):
+        answer = _explained(answer)
+    if isinstance(answer.outcome, ExplainedAnswer):
+        button.empty()
+        _show_explanation(answer.outcome)
+    elif isinstance(answer.unexplained, NoExplanation):
+        st.info(say(texts.WHY_NOT), icon=":material/help:")
+    elif answer.unexplained is not None:
+        explain(answer.unexplained)
+    return answer
+
+
+def _explained(answer: _Answer) -> _Answer:
+    # The explained answer replaces the other, so that both are of one version.
+    try:
+        return _Answer(answer.values, inference().explain(parse_observation(answer.values)))
+    except (NoExplanation, *PROBLEMS) as reason:
+        return replace(answer, unexplained=reason)
+
+
+def _show_explanation(answer: ExplainedAnswer) -> None:
+    if answer.explanation is not None:
+        st.caption(
+            say(
+                texts.WHY_INTRODUCTION,
+                bias=percent(answer.explanation.bias),
+                share=percent(answer.probabilities[answer.label]),
+            )
+        )
+        charts.draw(charts.contributions(answer.explanation.contributions))
 
 
 def _show(answer: _Answer | None, values: _Values, model: ModelAnswer | ServiceProblem) -> None:
