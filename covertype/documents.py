@@ -32,11 +32,14 @@ class Documents:
                 temporary.write_text(json.dumps(content, allow_nan=False), encoding="utf-8")
         return True
 
+    def names(self) -> list[str]:
+        """Return the names of all documents in their order, none without the folder."""
+        return sorted(path.stem for path in self.folder.glob("[!.]*.json"))
+
     def read(self) -> dict[str, Any]:
-        """Return all documents by name, in the order of their names; none without the folder."""
+        """Return all documents by name, in the order of their names."""
         return {
-            path.stem: json.loads(path.read_text(encoding="utf-8"))
-            for path in sorted(self.folder.glob("[!.]*.json"))
+            name: json.loads(self._path(name).read_text(encoding="utf-8")) for name in self.names()
         }
 
     def _path(self, name: str) -> Path:

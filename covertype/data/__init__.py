@@ -5,6 +5,7 @@ from covertype.data.processed import Damaged, Processed
 from covertype.data.raw import RawFile
 from covertype.data.rejected import RejectedRow
 from covertype.data.snapshots import Snapshot
+from covertype.data.unseen import UnseenBatch, UnseenRows
 
 __all__ = [
     "Damaged",
@@ -13,4 +14,6 @@ __all__ = [
     "RawFile",
     "RejectedRow",
     "Snapshot",
+    "UnseenBatch",
+    "UnseenRows",
 ]

@@ -90,6 +90,13 @@ class Arrivals:
         names = [_name(line) for line in lines]
         return names, Record(end, last, record.files + len(lines), record.listed)
 
+    def until(self, record: Record) -> Iterator[str]:
+        """Yield the names that a record counts as read, none if it belongs to another log."""
+        if self.path.exists():
+            with self.path.open("rb") as file:
+                if _is_of(file.fileno(), record):
+                    yield from map(_name, islice(file, record.files))
+
     def without(self, names: Iterable[str]) -> set[str]:
         """Return those of `names` that are not in the log."""
         missing = set(names)

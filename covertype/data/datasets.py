@@ -1,6 +1,6 @@
 """The datasets of the platform, under one root folder."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -8,12 +8,14 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 
-from covertype.data import feedback, predictions, rejected, snapshots
+from covertype.data import feedback, predictions, rejected, snapshots, unseen
 from covertype.data.arrivals import Arrivals, Record
-from covertype.data.processed import Processed
+from covertype.data.processed import Processed, read_parts
 from covertype.data.raw import RawFiles
 from covertype.data.rejected import RejectedRow
 from covertype.data.snapshots import Snapshot
+from covertype.data.unseen import UnseenBatch, UnseenRows
+from covertype.documents import Documents
 from covertype.history import FOLDER, History
 from covertype.rows.arrow import from_frame
 from covertype.rows.codes import Codes
@@ -136,6 +138,35 @@ class Datasets:
         """Return the rows of a snapshot."""
         return pd.read_parquet(self.root / name)
 
+    def read_snapshot_parts(self, name: str) -> Iterator[Codes]:
+        """Yield the rows of a snapshot, shape (n, 13), part by part."""
+        return read_parts(self.root / name)
+
+    # What a snapshot was made of, and what arrived after it.
+
+    def unseen_batches(self, snapshot: str) -> list[UnseenBatch]:
+        """Return the batches with raw files that arrived after a snapshot, in order of arrival.
+
+        If the snapshot does not tell what was read for it, because a former release or another
+        datasets root made it, these are all raw files; `read_unseen` then leaves out the rows that
+        the snapshot holds.
+        """
+        return unseen.batches_after(self.raw, self.root / snapshot)
+
+    def read_unseen(self, snapshot: str, batch: UnseenBatch) -> UnseenRows:
+        """Read the rows of a batch that a snapshot does not hold."""
+        return unseen.read(self.raw, self.root / snapshot, batch)
+
+    def read_newest_batch(self, snapshot: str) -> Codes:
+        """Return the valid rows of the newest batch that a snapshot holds, shape (n, 13).
+
+        Groups may be at different batches: the newest is the highest number among the last files
+        that were read, as many as there are groups. All files of this number that were read count.
+        There are no rows if the snapshot does not tell what was read for it, as those of former
+        releases do not.
+        """
+        return unseen.read_newest_batch(self.raw, self.root / snapshot)
+
     # Predictions: the requests and answers of the inference service.
 
     def predictions_file(self, day: date, name: str) -> Path:
@@ -150,6 +181,13 @@ class Datasets:
         that class).
         """
         return predictions.read(self._predictions, since)
+
+    def read_answered(self, start: datetime, end: datetime) -> Iterator[Codes]:
+        """Yield what was asked from one moment to another, file by file.
+
+        The shape is (n, 13); in place of the true class stands the answered one.
+        """
+        return predictions.read_between(self._predictions, start, end)
 
     @property
     def _predictions(self) -> Path:
@@ -194,6 +232,18 @@ class Datasets:
         hour of one writer at most; files that hold none of them are not read.
         """
         return predictions.read_newest(self.root / "predictions", count)
+
+    # Monitoring: what was found, a document for each batch or hour.
+
+    @property
+    def monitored_batches(self) -> Documents:
+        """How versions did on batches that they had never seen."""
+        return Documents(self.root / "monitoring" / "batches")
+
+    @property
+    def monitored_hours(self) -> Documents:
+        """How far the requests of an hour were from what Production was trained on."""
+        return Documents(self.root / "monitoring" / "predictions")
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()

@@ -1,7 +1,7 @@
 """Predictions: what was asked of the inference service, and what it answered."""
 
-from collections.abc import Collection
-from datetime import date
+from collections.abc import Collection, Iterator
+from datetime import date, datetime
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +58,17 @@ def read_newest(folder: Path, count: int) -> Codes:
         if len(codes) == count:
             break
     return codes
+
+
+def read_between(folder: Path, start: datetime, end: datetime) -> Iterator[Codes]:
+    """Yield what was asked from one moment to another, as `Datasets.read_answered` says."""
+    columns = [*FEATURE_NAMES, "prediction"]
+    asked = [("time", ">=", start), ("time", "<", end)]
+    # Predictions are written some seconds after they were answered, maybe on the next day.
+    for file in days_files(folder, start.date()):
+        if file.parent.name <= end.date().isoformat():
+            table = pq.read_table(file, columns=columns, filters=asked)
+            yield from_table(table.rename_columns([*FEATURE_NAMES, TARGET.name]))
 
 
 def days_files(folder: Path, since: date) -> list[Path]:

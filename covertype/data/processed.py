@@ -28,6 +28,23 @@ class Damaged(ValueError):
     """The Parquet file can't be read or breaks the contract; the message has the remedy."""
 
 
+def read_parts(parquet: Path) -> Iterator[Codes]:
+    """Yield the rows of processed rows or of a snapshot of them, part by part."""
+    with pq.ParquetFile(parquet) as file:
+        for batch in file.iter_batches(_GROUP_ROWS, columns=list(COLUMNS)):
+            yield arrow.from_table(pa.Table.from_batches([batch]))
+
+
+def read_record(parquet: Path) -> Record | None:
+    """Return what was read for processed rows or a snapshot; None if a former release wrote it."""
+    return _record(pq.read_metadata(parquet))
+
+
+def _record(metadata: pq.FileMetaData) -> Record | None:
+    text = (metadata.metadata or {}).get(_RECORD)
+    return Record.from_json(text) if text else None
+
+
 @dataclass(frozen=True)
 class Processed:
     """The Parquet file with the rows and the record of what was read, and the same rows as CSV.
@@ -58,8 +75,7 @@ class Processed:
         """Return what was read for these rows; None if a former release wrote them."""
         if not self.parquet.exists():
             return Record()
-        text = (self._metadata().metadata or {}).get(_RECORD)
-        return Record.from_json(text) if text else None
+        return _record(self._metadata())
 
     def read(self) -> pd.DataFrame:
         """Return the rows, none if there is no file yet."""
@@ -130,9 +146,7 @@ class Processed:
         if not self.parquet.exists():
             return
         try:
-            with pq.ParquetFile(self.parquet) as file:
-                for batch in file.iter_batches(_GROUP_ROWS, columns=list(COLUMNS)):
-                    yield arrow.from_table(pa.Table.from_batches([batch]))
+            yield from read_parts(self.parquet)
         except (ValueError, OSError) as error:
             raise self._damaged(error) from error
 

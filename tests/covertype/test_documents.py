@@ -14,6 +14,7 @@ def test_documents_are_read_in_the_order_of_their_names(tmp_path: Path) -> None:
     assert documents.add("000002", {"share": 0.5})
     assert documents.add("000001", ["Río"])
     assert list(documents.read().items()) == [("000001", ["Río"]), ("000002", {"share": 0.5})]
+    assert documents.names() == ["000001", "000002"]
 
 
 def test_an_existing_document_is_kept(tmp_path: Path) -> None:

@@ -30,6 +30,18 @@ def test_names_come_in_the_order_of_arrival_after_what_was_read(arrivals: Arriva
     assert arrivals.after(everything) == ([], everything)
 
 
+def test_names_until_a_record_are_those_that_it_counts_as_read(arrivals: Arrivals) -> None:
+    assert list(arrivals.until(Record())) == []
+    append(arrivals, "c", "a", "b")
+    for count in range(4):
+        record = arrivals.after(Record(), limit=count)[1]
+        assert list(arrivals.until(record)) == ["c", "a", "b"][:count]
+    everything = arrivals.after(Record())[1]
+    arrivals.path.unlink()
+    append(arrivals, "d", "e", "f", "g")
+    assert list(arrivals.until(everything)) == []
+
+
 def test_a_record_survives_its_text(arrivals: Arrivals) -> None:
     append(arrivals, "a", "b \udcff")
     record = arrivals.after(Record())[1]
