@@ -38,7 +38,11 @@ def evaluate(
     model: Pipeline, observations: pd.DataFrame, classes: npt.NDArray[np.int64]
 ) -> Evaluation:
     """Score a fitted model on observations, shape (n, 12), of known classes, shape (n,)."""
-    probabilities = class_probabilities(model, observations)
+    return score(class_probabilities(model, observations), classes)
+
+
+def score(probabilities: npt.NDArray[np.float64], classes: npt.NDArray[np.int64]) -> Evaluation:
+    """Score answers, the probabilities of all classes, shape (n, 7), to known classes, (n,)."""
     predicted = probabilities.argmax(axis=1)
     present = np.unique(classes)
     recalls = recall_score(classes, predicted, labels=present, average=None)
@@ -47,15 +51,17 @@ def evaluate(
         "mse": mean_squared_error(classes, predicted),
         "f1_macro": f1_score(classes, predicted, labels=present, average="macro"),
         "log_loss": log_loss(classes, probabilities, labels=_LABELS),
-        **{
-            f"recall_{label}_{metric_name(CLASSES[label])}": recall
-            for label, recall in zip(present, recalls, strict=True)
-        },
+        **{recall_name(label): recall for label, recall in zip(present, recalls, strict=True)},
     }
     return Evaluation(
         {name: float(value) for name, value in metrics.items()},
         confusion_matrix(classes, predicted, labels=_LABELS),
     )
+
+
+def recall_name(label: int) -> str:
+    """Return the name of the metric that holds a class's recall."""
+    return f"recall_{label}_{metric_name(CLASSES[label])}"
 
 
 def metric_name(label: str) -> str:

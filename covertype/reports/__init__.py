@@ -1,0 +1,1 @@
+"""Pages that people read beside a run: one HTML file each, which needs nothing else."""
