@@ -49,9 +49,11 @@ class PromotionSettings(BaseSettings):
 
 
 class Settings(DatasetsSettings, RegistrySettings, InferenceSettings):
-    """The settings of the DAGs: collection, preprocessing and training."""
+    """The settings of the DAGs: collection, preprocessing, training and monitoring."""
 
     data_api_url: str = "http://127.0.0.1:8001/data"
     data_api_timeout_seconds: Annotated[float, Field(gt=0, le=300)] = 20
     models_dir: Path = Path(".local/models")
     retrain_growth: Annotated[float, Field(gt=0, le=10)] = 0.25
+    drift_psi_limit: Annotated[float, Field(gt=0, le=10)] = 0.25
+    drift_share_limit: Annotated[float, Field(gt=0, le=1)] = 0.1

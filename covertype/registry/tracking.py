@@ -31,15 +31,15 @@ from covertype.registry.logged import fetched, log_model, model_uri, write_figur
 from covertype.registry.ranking import Scores
 from covertype.training.estimators import build, has_converged, library_of
 from covertype.training.evaluation import importances
-from covertype.training.fitting import Trained, TrainingSet, train_each
+from covertype.training.fitting import Part, Trained, TrainingSet, train_each
 from covertype.training.searches import Parameters, Search
 
 log = logging.getLogger(__name__)
 
 _DESCRIBED_ROWS = 1000
 _SEARCH_TAG = "covertype.search"
-_SNAPSHOT_TAG = "covertype.snapshot"
-_SOURCE = {"mlflow.source.name": "airflow", "mlflow.source.type": "JOB"}
+SNAPSHOT_TAG = "covertype.snapshot"
+SOURCE = {"mlflow.source.name": "airflow", "mlflow.source.type": "JOB"}
 _NOT_THERE = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 
 
@@ -82,10 +82,10 @@ def train_batch(batch: Batch, datasets: Datasets) -> list[str]:
     experiment = mlflow.set_experiment(batch.search.experiment)
     finished = _finished_runs(batch, experiment.experiment_id)
     missing = [one for one in batch.candidates if one.number not in finished]
-    tags = {_SEARCH_TAG: batch.search_id, _SNAPSHOT_TAG: batch.snapshot, **_SOURCE}
+    tags = {_SEARCH_TAG: batch.search_id, SNAPSHOT_TAG: batch.snapshot, **SOURCE}
     if missing:
         data = TrainingSet.from_rows(datasets.read_snapshot(batch.snapshot))
-        with _without_advice():
+        with without_advice():
             inputs = _describe(data, batch.snapshot)
             fits = train_each(
                 (
@@ -129,23 +129,35 @@ def _finished_runs(batch: Batch, experiment_id: str) -> dict[int, str]:
 def _describe(data: TrainingSet, snapshot: str) -> list[DatasetInput]:
     """Describe the training and the selection part for MLflow."""
     digest = snapshots.digest_of(snapshot)
-    inputs = []
-    for context, part in (("training", data.train), ("selection", data.selection)):
-        # Some rows are enough to know the columns' types; MLflow would inspect every cell.
-        few = part.observations.head(_DESCRIBED_ROWS).assign(
-            **{TARGET.name: part.classes[:_DESCRIBED_ROWS]}
-        )
-        described = mlflow.data.from_pandas(
-            few,
-            source=snapshot,
-            targets=TARGET.name,
-            name="covertype",
-            digest=f"{digest}-{context}",
-        ).to_dict()
-        profile = {"num_rows": len(part), "num_elements": len(part) * len(few.columns)}
-        dataset = Dataset(**described | {"profile": json.dumps(profile)})
-        inputs.append(DatasetInput(dataset, [InputTag(MLFLOW_DATASET_CONTEXT, context)]))
-    return inputs
+    return [
+        describe(part, snapshot, f"{digest}-{context}", context)
+        for context, part in (("training", data.train), ("selection", data.selection))
+    ]
+
+
+def describe(part: Part, source: str, digest: str, context: str) -> DatasetInput:
+    """Describe rows as the input of a run, for MLflow.
+
+    Parameters
+    ----------
+    part : Part
+    source : str
+        Where the rows are, under the datasets root.
+    digest : str
+        What tells these rows from others, in at most 36 characters.
+    context : str
+        What the run uses them for.
+    """
+    # Some rows are enough to know the columns' types; MLflow would inspect every cell.
+    few = part.observations.head(_DESCRIBED_ROWS).assign(
+        **{TARGET.name: part.classes[:_DESCRIBED_ROWS]}
+    )
+    described = mlflow.data.from_pandas(
+        few, source=source, targets=TARGET.name, name="covertype", digest=digest
+    ).to_dict()
+    profile = {"num_rows": len(part), "num_elements": len(part) * len(few.columns)}
+    dataset = Dataset(**described | {"profile": json.dumps(profile)})
+    return DatasetInput(dataset, [InputTag(MLFLOW_DATASET_CONTEXT, context)])
 
 
 def _log(
@@ -180,7 +192,7 @@ def _log(
 
 
 @contextmanager
-def _without_advice() -> Iterator[None]:
+def without_advice() -> Iterator[None]:
     """Silence MLflow's warnings that do not apply: missing integers, pip, dataset sources."""
     logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)
     with warnings.catch_warnings():
@@ -253,4 +265,4 @@ def snapshot_of(run_id: str) -> str | None:
         if _is_transient(error):
             raise
         return None
-    return tags.get(_SNAPSHOT_TAG)
+    return tags.get(SNAPSHOT_TAG)

@@ -1,6 +1,8 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +17,8 @@ from assets import RAW_DATA, TRAINING_DATA
 from covertype import jobs
 from covertype.contract import GROUPS
 from covertype.history import History, Kind, State
+from covertype.registry.monitored import NothingToMonitor
+from covertype.registry.tracking import Unusable
 from covertype.training.searches import FOREST, LOGREG, LOGREG_GRID, Search
 from tools.local.processes import shared_env
 
@@ -23,6 +27,7 @@ DAGS = ROOT / "airflow" / "dags"
 
 SCHEDULES = {
     "descargar_datos_api": "*/5 * * * *",
+    "monitor_data_drift": "covertype_raw",
     "preprocess_covertype": "covertype_raw",
     "promote_model": "None",
     "rollback_model": "None",
@@ -130,11 +135,83 @@ def test_every_task_that_asks_another_service_has_an_end(bag: DagBag, dag_id: st
             assert task.execution_timeout is not None
 
 
+def test_monitoring_starts_on_new_raw_data_and_every_hour(bag: DagBag) -> None:
+    dag = bag.dags["monitor_data_drift"]
+    # Five minutes after the hour, when its predictions are written.
+    assert "CronTriggerTimetable(expression='5 * * * *', timezone='UTC'" in str(dag.schedule)
+    assert outlets(dag) == {}
+
+
+def start_monitoring(bag: DagBag, task: str, **given: object) -> None:
+    run: Any = bag.dags["monitor_data_drift"].get_task(task)
+    run.python_callable(**given)
+
+
+def raising(error: Exception) -> Callable[..., None]:
+    def job(*_: object) -> None:
+        raise error
+
+    return job
+
+
+def test_nothing_to_monitor_is_skipped_with_its_reason(
+    bag: DagBag, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reason = NothingToMonitor("No version is in Production yet")
+    monkeypatch.setattr(os, "nice", lambda _: None)
+    for task in ("monitor_new_data", "monitor_predictions"):
+        monkeypatch.setattr(jobs, task, raising(reason))
+    with pytest.raises(AirflowSkipException, match="No version is in Production yet"):
+        start_monitoring(bag, "monitor_new_data")
+    with pytest.raises(AirflowSkipException, match="No version is in Production yet"):
+        start_monitoring(
+            bag,
+            "monitor_predictions",
+            params={"hour": None},
+            dag_run=SimpleNamespace(run_after=datetime(2026, 11, 26, 10, 5, tzinfo=UTC)),
+        )
+
+
+def test_a_production_that_can_t_answer_fails_without_a_retry(
+    bag: DagBag, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "nice", lambda _: None)
+    monkeypatch.setattr(jobs, "monitor_new_data", raising(Unusable("it is lost")))
+    with pytest.raises(AirflowFailException, match="can't answer: it is lost"):
+        start_monitoring(bag, "monitor_new_data")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "hour"),
+    [(None, None), ("2026-11-25T07:30:00-05:00", datetime(2026, 11, 25, 12, 30, tzinfo=UTC))],
+)
+def test_the_hour_of_the_form_is_monitored_and_by_default_the_last(
+    bag: DagBag, chosen: str | None, hour: datetime | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[tuple[object, ...]] = []
+
+    def job(*given: object) -> str:
+        calls.append(given)
+        return "name"
+
+    monkeypatch.setattr(os, "nice", lambda _: None)
+    monkeypatch.setattr(jobs, "monitor_predictions", job)
+    moment = datetime(2026, 11, 26, 10, 5, tzinfo=UTC)
+    start_monitoring(
+        bag,
+        "monitor_predictions",
+        params={"hour": chosen},
+        dag_run=SimpleNamespace(run_after=moment),
+    )
+    assert calls == [(moment, hour)]
+
+
 def test_parsing_loads_no_heavy_library() -> None:
     """Airflow parses the files again and again, each time in a new process."""
     program = (
         "import sys; "
-        "import change_production, descargar_datos_api, preprocess_covertype, train_models; "
+        "import change_production, descargar_datos_api, monitor_data_drift; "
+        "import preprocess_covertype, train_models; "
         "print([name for name in ('mlflow', 'numpy', 'pandas', 'requests', 'sklearn') "
         "if name in sys.modules])"
     )

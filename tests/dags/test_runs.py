@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,6 +14,7 @@ from airflow.utils.db import initdb
 
 from covertype import jobs
 from covertype.registry.manual import NotPossible
+from covertype.registry.monitored import NothingToMonitor
 from covertype.registry.tracking import Batch
 
 DAGS = Path(__file__).parents[2] / "airflow" / "dags"
@@ -193,3 +195,35 @@ def test_a_change_that_is_not_possible_fails_at_once_with_the_reason(
     state, states = run("rollback_model", version="3", why="")
     assert state == "failed"
     assert states == {"change": {"failed"}, "wait_until_served": {"upstream_failed"}}
+
+
+def test_a_platform_without_a_version_monitors_nothing_and_passes(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def find_nothing(*_: object) -> None:
+        raise NothingToMonitor("No version is in Production yet")
+
+    monkeypatch.setattr(jobs, "monitor_new_data", find_nothing)
+    monkeypatch.setattr(jobs, "monitor_predictions", find_nothing)
+    state, states = run("monitor_data_drift")
+    assert states == {"monitor_new_data": {"skipped"}, "monitor_predictions": {"skipped"}}
+    assert state == "success"
+
+
+def test_new_data_and_predictions_are_monitored_side_by_side(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hours: list[tuple[object, ...]] = []
+
+    def note(*given: object) -> str:
+        hours.append(given)
+        return "name"
+
+    monkeypatch.setattr(jobs, "monitor_new_data", lambda: ["name"])
+    monkeypatch.setattr(jobs, "monitor_predictions", note)
+    state, states = run("monitor_data_drift")
+    assert states == {"monitor_new_data": {"success"}, "monitor_predictions": {"success"}}
+    assert state == "success"
+    ((run_after, chosen),) = hours
+    assert isinstance(run_after, datetime)
+    assert chosen is None

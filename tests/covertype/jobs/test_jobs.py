@@ -1,6 +1,7 @@
 """The jobs of the DAGs on a real MLflow server, from a snapshot to Production."""
 
 import pickle
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ from covertype import jobs
 from covertype.contract import FEATURE_NAMES, TARGET
 from covertype.data import Datasets, Snapshot
 from covertype.models.artifact import Proof, load_model
-from covertype.registry import tracking
+from covertype.monitoring.drift import Limits
+from covertype.registry import monitored, tracking
 from covertype.registry.logged import log_model, model_uri
+from covertype.registry.monitored import NothingToMonitor
 from covertype.registry.names import ALIAS, MODEL_NAME
 from covertype.registry.production import production_version
 from covertype.registry.tracking import Batch, Candidate
@@ -256,6 +259,30 @@ def test_a_snapshot_is_taken_first_after_growth_or_on_request(
     assert taken["rows"] == 2000
     assert jobs.take_snapshot(2000, 1900, anyway=True) == taken
     assert TARGET.name in processed.read_snapshot(taken["name"])
+
+
+@pytest.mark.parametrize("hour", ["2026-11-26T09:00Z", "2026-11-26T08:30-01:00"])
+def test_an_hour_that_is_not_over_is_not_monitored(hour: str) -> None:
+    run_after = datetime(2026, 11, 26, 9, 59, tzinfo=UTC)
+    with pytest.raises(NothingToMonitor, match="from 2026-11-26 09:00 UTC is not over yet"):
+        jobs.monitor_predictions(run_after, datetime.fromisoformat(hour))
+
+
+def test_the_limits_of_drift_are_settings(
+    processed: Datasets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def note(*given: object) -> str:
+        asked.append(given)
+        return "name"
+
+    monkeypatch.setattr(monitored, "monitor_hour", note)
+    monkeypatch.setenv("DRIFT_PSI_LIMIT", "0.5")
+    monkeypatch.setenv("DRIFT_SHARE_LIMIT", "0.2")
+    jobs.monitor_predictions(datetime(2026, 11, 26, 10, 5, tzinfo=UTC))
+    hour = datetime(2026, 11, 26, 9, tzinfo=UTC)
+    assert asked == [(processed, hour, Limits(psi=0.5, share=0.2))]
 
 
 def test_growth_is_counted_from_the_newest_snapshot(
