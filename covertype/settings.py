@@ -45,6 +45,7 @@ class PromotionSettings(BaseSettings):
     promotion_max_row_ms: Annotated[float, Field(gt=0)] = 5.0
     promotion_max_loaded_mb: Annotated[float, Field(gt=0)] = 300.0
     promotion_max_artifact_mb: Annotated[float, Field(gt=0)] = 200.0
+    promotion_replay_rows: Annotated[int, Field(ge=0, le=100_000)] = 1_000
     promotion_max_changed_share: Annotated[float, Field(ge=0, le=1)] = 1.0
 
 

@@ -1,6 +1,6 @@
 """What a challenger must show to take the place of the version in Production."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -47,19 +47,30 @@ class Incumbent(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """What a version costs in the form that serves."""
+    """What a version costs in the form that serves.
 
+    Of `rows` that it answered one by one there, `faults` were answered otherwise than by the logged
+    model, or not at all.
+    """
+
+    rows: int
+    faults: int
     row_seconds: float
     loaded_bytes: int
     artifact_bytes: int
 
 
 class Replay(NamedTuple):
-    """A version's answers to the latest requests: rows, invalid answers, changed answers."""
+    """A version's answers to the latest requests.
+
+    `errors` of the `rows` have no valid answer. `asked` counts the rows by the class that was
+    answered, `changed` those of them that the version answers otherwise; one value for each class.
+    """
 
     rows: int
     errors: int
-    changed: int
+    asked: Sequence[int]
+    changed: Sequence[int]
     row_seconds: float
 
 
@@ -230,6 +241,8 @@ def _newest_batch(
 
 
 def _cost(cost: Cost, limits: Limits) -> Iterator[Check]:
+    served: dict[str, Figure] = {"serving_faults": cost.faults, "served_rows": cost.rows}
+    yield Check(Rule.SERVES_OTHERWISE, not cost.faults, served)
     for rule, name, measured, limit in (
         (Rule.TOO_SLOW, "row_milliseconds", cost.row_seconds * 1e3, limits.row_milliseconds),
         (Rule.TOO_MUCH_MEMORY, "loaded_mb", cost.loaded_bytes / _MB, limits.loaded_mb),
@@ -240,7 +253,7 @@ def _cost(cost: Cost, limits: Limits) -> Iterator[Check]:
 
 def _replay(replay: Replay, limits: Limits) -> Iterator[Check]:
     rows: dict[str, Figure] = {"replayed_rows": replay.rows}
-    milliseconds, changed = replay.row_seconds * 1e3, replay.changed / replay.rows
+    milliseconds, changed = replay.row_seconds * 1e3, sum(replay.changed) / replay.rows
     yield Check(Rule.REPLAY_FAILED, not replay.errors, {**rows, "replay_errors": replay.errors})
     yield Check(
         Rule.REPLAY_TOO_SLOW,

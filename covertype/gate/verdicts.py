@@ -43,6 +43,7 @@ class Rule(StrEnum):
     NOT_SIGNIFICANT = "not_significant"
     CLASS_LOST = "class_lost"
     NEWEST_BATCH_WORSE = "newest_batch_worse"
+    SERVES_OTHERWISE = "serves_otherwise"
     TOO_SLOW = "too_slow"
     TOO_MUCH_MEMORY = "too_much_memory"
     TOO_LARGE = "too_large"
@@ -94,6 +95,10 @@ _SENTENCES: Mapping[Rule, str] = {
         "accuracy on the newest batch is {newest_accuracy:.4f}, and {former_newest_accuracy:.4f} "
         "for version {former_version} in Production, on the same {newest_rows} test rows: "
         "it may be lower by at most {newest_loss_limit:.4f}"
+    ),
+    Rule.SERVES_OTHERWISE: (
+        "in the form that serves, {serving_faults} of {served_rows} rows have no answer or another "
+        "one than the logged model gives"
     ),
     Rule.TOO_SLOW: (
         "one answer takes {row_milliseconds:.3g} ms; at most {row_milliseconds_limit:.3g} ms are "
@@ -163,6 +168,8 @@ FIGURES: Mapping[str, Kind] = {
     "newest_loss_limit": SHARE,
     "fault": TEXT,
     "invalid_answers": COUNT,
+    "serving_faults": COUNT,
+    "served_rows": COUNT,
     "row_milliseconds": NUMBER,
     "row_milliseconds_limit": NUMBER,
     "loaded_mb": NUMBER,

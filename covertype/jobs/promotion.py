@@ -4,13 +4,14 @@ import logging
 
 import numpy as np
 
-from covertype.gate.rules import Limits, Rows
+from covertype.gate.rules import Limits
 from covertype.jobs import services
 from covertype.jobs.connection import connect
 from covertype.registry import manual, promotion, tracking
 from covertype.registry.promotion import Gate
+from covertype.rows.codes import find
 from covertype.settings import PromotionSettings, Settings
-from covertype.training.fitting import judgement_part
+from covertype.training.fitting import judgement_rows
 
 log = logging.getLogger(__name__)
 
@@ -36,10 +37,17 @@ def promote(version: str) -> bool:
     snapshot = tracking.snapshot_of(promotion.run_of(version))
     if snapshot is None:
         raise ValueError(f"Version {version} does not say what it was trained on")
-    part = judgement_part(settings.datasets.read_snapshot(snapshot))
-    rows = Rows(part.classes, np.zeros(len(part), np.bool_))
+    datasets = settings.datasets
+    judged = judgement_rows(datasets.read_snapshot(snapshot))
+    newest = np.zeros(len(judged), np.bool_)
+    newest[find(datasets.read_newest_batch(snapshot), judged)] = True
     gate = Gate(
-        settings.datasets.history, _limits(chosen), part, rows, chosen.promotion == "manual"
+        datasets.history,
+        _limits(chosen),
+        judged,
+        newest,
+        datasets.read_newest_predictions(chosen.promotion_replay_rows),
+        chosen.promotion == "manual",
     )
     decision = gate.promote(version)
     log.info("Version %s %s: %s", version, decision.outcome, decision.verdict.reason)

@@ -2,20 +2,17 @@
 
 import logging
 
-import pandas as pd
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from covertype.contract import FEATURE_NAMES
 from covertype.gate.verdicts import VERDICT, Outcome
 from covertype.history import History, Kind
-from covertype.models.artifact import class_probabilities, load_model
-from covertype.models.stored_forests import StoredForest
+from covertype.models.predictors import prove
+from covertype.models.trials import on_trial
 from covertype.registry.changes import put_into_production, settled_production
-from covertype.registry.logged import fetched
 from covertype.registry.names import MODEL_NAME
 from covertype.registry.promotion import run_of
-from covertype.registry.tracking import snapshot_of
+from covertype.registry.tracking import Unusable, snapshot_of, usable
 
 log = logging.getLogger(__name__)
 
@@ -88,16 +85,12 @@ def _with_outcome(history: History, outcomes: set[str]) -> set[str]:
 
 
 def _prove(version: str) -> None:
-    """Let a version answer its golden rows, as the inference service will."""
+    """Let a version answer its golden rows in the form in which it will serve."""
     try:
-        with fetched(f"models:/{MODEL_NAME}/{version}") as logged:
-            proof = logged.read_proof()
-            rows = pd.DataFrame(proof.golden_rows, columns=list(FEATURE_NAMES))
-            forest = StoredForest.open(logged.file)
-            if forest is not None:
-                answered = forest.probabilities_of(rows)
-            else:
-                answered = class_probabilities(load_model(logged.folder), rows)
-            proof.confirm(answered)
-    except (ValueError, FileNotFoundError) as error:
+        with (
+            usable(f"models:/{MODEL_NAME}/{version}") as logged,
+            on_trial(logged.folder) as contender,
+        ):
+            prove(contender.predictor, logged.read_proof())
+    except Unusable as error:
         raise NotPossible(f"Version {version} is not fit for Production: {error}") from error

@@ -2,26 +2,51 @@
 
 import logging
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from covertype.gate import former_verdicts, verdicts
-from covertype.gate.rules import Incumbent, Limits, Rows, judge
+from covertype.gate.rules import (
+    Cost,
+    Incumbent,
+    Limits,
+    Probabilities,
+    Replay,
+    Rows,
+    judge,
+)
 from covertype.gate.verdicts import REASON, RULE, VERDICT, Outcome, Rule, Verdict
 from covertype.history import History, Kind
+from covertype.models.trials import on_trial
 from covertype.registry.changes import put_into_production, settled_production
 from covertype.registry.logged import model_uri
 from covertype.registry.names import MODEL_NAME
 from covertype.registry.production import to_eligible
-from covertype.registry.tracking import Unusable, fetch_answers, snapshot_of
-from covertype.training.fitting import Part
+from covertype.registry.tracking import (
+    Unusable,
+    answers_of,
+    fetch_answers,
+    snapshot_of,
+    usable,
+)
+from covertype.reports.page import Page, render
+from covertype.reports.verdict import Answered, verdict_page
+from covertype.rows.codes import WIDTH, Codes, to_frame
 
 log = logging.getLogger(__name__)
 
 _JUDGEMENT_LIMIT = 3
 _FAULT_LENGTH_LIMIT = 300
+_MEASURED_ROWS = 500
+
+REPORT = "promotion.html"
+"""The artifact of the version's run that tells people how it was judged."""
 
 GATE = "the promotion gate"
 """Who promotes and refuses, in the history."""
@@ -66,15 +91,27 @@ class Decision(NamedTuple):
 class Gate:
     """Judges versions and promotes those that pass.
 
-    `part` and `rows` are the observations that it judges on, and their classes. `is_manual` leaves
-    a version that passes to a person.
+    `judged`, of shape (n, 13), are the rows that it judges on, `newest`, of shape (n,), says which
+    of them are of the newest batch. `requests`, of shape (m, 13), are the latest requests with the
+    classes that were answered. `is_manual` leaves a version that passes to a person.
     """
 
     history: History
     limits: Limits
-    part: Part
-    rows: Rows
+    judged: Codes
+    newest: npt.NDArray[np.bool_]
+    requests: Codes
     is_manual: bool = False
+
+    @cached_property
+    def observations(self) -> pd.DataFrame:
+        """What it judges on as a model takes it, shape (n, 12)."""
+        return to_frame(self.judged)
+
+    @cached_property
+    def rows(self) -> Rows:
+        """The classes of what it judges on."""
+        return Rows(self.judged[:, WIDTH].astype(np.int64), self.newest)
 
     def promote(self, version: str) -> Decision:
         """Judge a version beside the one in Production, and act on the verdict.
@@ -88,7 +125,8 @@ class Gate:
                 verdict = _verdict_in_production(version)
                 _tag(version, verdict)
                 return _record(version, verdict, Outcome.PROMOTED)
-            verdict = self._judge(version, present)
+            verdict, page = self._judge(version, present)
+            MlflowClient().log_text(run_of(version), render(page), REPORT)
             _tag(version, verdict)
             decision = self._act(version, present, verdict)
             if decision is not None:
@@ -98,24 +136,53 @@ class Gate:
         _tag(version, verdict)
         return _record(version, verdict, Outcome.REFUSED)
 
-    def _judge(self, version: str, present: str | None) -> Verdict:
-        """Compare a version with the one in Production, or with the floor."""
+    def _judge(self, version: str, present: str | None) -> tuple[Verdict, Page]:
+        """Compare a version with the one in Production, or with the floor; report on it."""
         former = _rolled_back_from(self.history, version)
         if former is not None:
-            return Verdict(Rule.ROLLED_BACK, {"rolled_back_version": former})
+            verdict = Verdict(Rule.ROLLED_BACK, {"rolled_back_version": former})
+            return verdict, verdict_page(version, verdict)
         try:
-            answers = fetch_answers(_uri(version), self.part.observations)
+            answers, cost, replay = self._try(version)
         except Unusable as error:
             fault = _shortened(error)
             log.error("Version %s can't answer: %s", version, fault)
-            return Verdict(Rule.CANNOT_ANSWER, {"fault": fault})
-        return judge(self.rows, answers, self._incumbent(present), self.limits)
+            verdict = Verdict(Rule.CANNOT_ANSWER, {"fault": fault})
+            return verdict, verdict_page(version, verdict)
+        incumbent = self._incumbent(present)
+        verdict = judge(self.rows, answers, incumbent, self.limits, cost, replay)
+        answered = Answered(self.rows.classes, answers, incumbent, replay)
+        return verdict, verdict_page(version, verdict, answered)
+
+    def _try(self, version: str) -> tuple[Probabilities, Cost, Replay]:
+        """Let a version answer, also in the form that serves, and measure it there."""
+        with usable(_uri(version)) as model, on_trial(model.folder) as contender:
+            answers = answers_of(model, self.observations)
+            figures = contender.measure(np.ascontiguousarray(self.judged[:_MEASURED_ROWS, :WIDTH]))
+            asked = contender.replay(self.requests)
+        return (
+            answers,
+            Cost(
+                figures.rows,
+                figures.errors + figures.unsound + figures.unequal,
+                figures.seconds_per_row,
+                figures.loaded_bytes,
+                figures.artifact_bytes,
+            ),
+            Replay(
+                asked.rows,
+                asked.errors + asked.unsound,
+                asked.asked,
+                asked.changed,
+                asked.seconds_per_row,
+            ),
+        )
 
     def _incumbent(self, present: str | None) -> Incumbent | None:
         if present is None:
             return None
         try:
-            return Incumbent(present, fetch_answers(_uri(present), self.part.observations))
+            return Incumbent(present, fetch_answers(_uri(present), self.observations))
         except Unusable as error:
             fault = _shortened(error)
             log.error(

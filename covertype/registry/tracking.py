@@ -27,7 +27,13 @@ from covertype.data import Datasets, snapshots
 from covertype.models.artifact import class_probabilities, load_model
 from covertype.models.stored_forests import StoredForest
 from covertype.registry import ranking
-from covertype.registry.logged import fetched, log_model, model_uri, write_figures
+from covertype.registry.logged import (
+    LoggedModel,
+    fetched,
+    log_model,
+    model_uri,
+    write_figures,
+)
 from covertype.registry.ranking import Scores
 from covertype.training.estimators import build, has_converged, library_of
 from covertype.training.evaluation import importances
@@ -226,10 +232,9 @@ def fetch_model(uri: str) -> Pipeline:
         return load_model(model.folder)
 
 
-def fetch_answers(uri: str, observations: pd.DataFrame) -> npt.NDArray[np.float64]:
-    """Return the probabilities that the model at an MLflow URI answers, shape (n, 7).
-
-    A forest is read tree by tree, so that the whole forest is never in memory.
+@contextmanager
+def usable(uri: str) -> Iterator[LoggedModel]:
+    """Fetch the model at an MLflow URI into a temporary folder, to be used within the block.
 
     Raises
     ------
@@ -239,14 +244,34 @@ def fetch_answers(uri: str, observations: pd.DataFrame) -> npt.NDArray[np.float6
     """
     try:
         with fetched(uri) as model:
-            forest = StoredForest.open(model.file)
-            if forest is not None:
-                return forest.probabilities_of(observations)
-            return class_probabilities(load_model(model.folder), observations)
+            yield model
     except Exception as error:
         if _is_transient(error):
             raise
         raise Unusable(f"{type(error).__name__}: {error}") from error
+
+
+def answers_of(model: LoggedModel, observations: pd.DataFrame) -> npt.NDArray[np.float64]:
+    """Return the probabilities that a model answers, shape (n, 7).
+
+    A forest is read tree by tree, so that the whole forest is never in memory.
+    """
+    forest = StoredForest.open(model.file)
+    if forest is not None:
+        return forest.probabilities_of(observations)
+    return class_probabilities(load_model(model.folder), observations)
+
+
+def fetch_answers(uri: str, observations: pd.DataFrame) -> npt.NDArray[np.float64]:
+    """Return the probabilities that the model at an MLflow URI answers, shape (n, 7).
+
+    Raises
+    ------
+    Unusable
+        If the model is at fault.
+    """
+    with usable(uri) as model:
+        return answers_of(model, observations)
 
 
 def _is_transient(error: Exception) -> bool:

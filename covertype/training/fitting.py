@@ -10,6 +10,8 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from covertype.contract import FEATURE_NAMES, QUANTITY_NAMES, TARGET
+from covertype.rows.arrow import from_frame
+from covertype.rows.codes import Codes
 from covertype.training import acceleration
 from covertype.training.evaluation import Evaluation, evaluate
 from covertype.training.searches import Library
@@ -62,12 +64,12 @@ class TrainingSet:
         return cls(train, selection)
 
 
-def judgement_part(rows: pd.DataFrame) -> Part:
-    """Return the part of processed rows that the promotion gate judges on.
+def judgement_rows(rows: pd.DataFrame) -> Codes:
+    """Return those of processed rows that the promotion gate judges on, shape (n, 13).
 
     No model is trained on these observations, and nothing is selected by them.
     """
-    return _part(rows[purposes(rows) == Purpose.JUDGEMENT], np.int64)
+    return from_frame(rows[purposes(rows) == Purpose.JUDGEMENT])
 
 
 def _part(rows: pd.DataFrame, whole: type[np.integer]) -> Part:

@@ -71,4 +71,4 @@ def test_an_answer_of_an_older_service_has_no_question(
     app: AppTest, services: FakeInference
 ) -> None:
     services.routes["POST /predict"] = (200, prediction_body() | {"prediction_id": ""})
-    assert len(answered(app).button) == 1
+    assert texts.FEEDBACK_SEND.es not in [button.label for button in answered(app).button]

@@ -377,6 +377,8 @@ VERDICT_REASONS: Mapping[Rule, str] = {
     + _PRODUCTION
     + ", el {former_newest_accuracy}; en las mismas {newest_rows} filas de prueba; puede bajar "
     "como mucho {newest_loss_limit}",
+    Rule.SERVES_OTHERWISE: "en la forma en que se sirve, {serving_faults} de {served_rows} filas "
+    "no tienen respuesta, o tienen otra que la del modelo registrado",
     Rule.TOO_SLOW: "una respuesta tarda {row_milliseconds} ms; el máximo son "
     "{row_milliseconds_limit} ms",
     Rule.TOO_MUCH_MEMORY: "cargada ocupa {loaded_mb} MB; el máximo son {loaded_mb_limit} MB",

@@ -29,8 +29,11 @@ LIMITS = Limits(
     artifact_mb=200,
     changed_share=0.5,
 )
-COST = Cost(row_seconds=1e-4, loaded_bytes=40_000_000, artifact_bytes=100_000_000)
-REPLAY = Replay(rows=1000, errors=0, changed=100, row_seconds=1e-4)
+COST = Cost(
+    rows=500, faults=0, row_seconds=1e-4, loaded_bytes=40_000_000, artifact_bytes=100_000_000
+)
+ASKED = [400, 600, 0, 0, 0, 0, 0]
+REPLAY = Replay(rows=1000, errors=0, asked=ASKED, changed=[40, 60, 0, 0, 0, 0, 0], row_seconds=1e-4)
 RARE = 3
 """A class with few rows."""
 
@@ -85,6 +88,7 @@ def test_a_better_version_passes_every_rule() -> None:
         Rule.NOT_SIGNIFICANT,
         Rule.CLASS_LOST,
         Rule.NEWEST_BATCH_WORSE,
+        Rule.SERVES_OTHERWISE,
         Rule.TOO_SLOW,
         Rule.TOO_MUCH_MEMORY,
         Rule.TOO_LARGE,
@@ -143,6 +147,7 @@ def test_a_version_with_invalid_probabilities_is_refused(value: float) -> None:
 @pytest.mark.parametrize(
     ("cost", "rule"),
     [
+        (COST._replace(faults=1), Rule.SERVES_OTHERWISE),
         (COST._replace(row_seconds=0.006), Rule.TOO_SLOW),
         (COST._replace(loaded_bytes=301_000_000), Rule.TOO_MUCH_MEMORY),
         (COST._replace(artifact_bytes=201_000_000), Rule.TOO_LARGE),
@@ -157,7 +162,7 @@ def test_a_version_over_budget_is_refused(cost: Cost, rule: Rule) -> None:
     [
         (REPLAY._replace(errors=1), Rule.REPLAY_FAILED),
         (REPLAY._replace(row_seconds=0.006), Rule.REPLAY_TOO_SLOW),
-        (REPLAY._replace(changed=501), Rule.REPLAY_CHANGED),
+        (REPLAY._replace(changed=[1, 500, 0, 0, 0, 0, 0]), Rule.REPLAY_CHANGED),
     ],
 )
 def test_a_version_that_fails_the_replay_is_refused(replay: Replay, rule: Rule) -> None:
@@ -165,7 +170,7 @@ def test_a_version_that_fails_the_replay_is_refused(replay: Replay, rule: Rule) 
 
 
 def test_without_requests_to_replay_there_is_nothing_to_refuse() -> None:
-    assert rule_of(BETTER, replay=Replay(0, 0, 0, 0.0)) is Rule.BETTER
+    assert rule_of(BETTER, replay=Replay(0, 0, [0] * 7, [0] * 7, 0.0)) is Rule.BETTER
 
 
 def test_the_first_version_must_beat_the_most_frequent_class() -> None:

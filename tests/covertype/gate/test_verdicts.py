@@ -40,6 +40,8 @@ VALUES: dict[str, Figure] = {
     "newest_loss_limit": 0.01,
     "fault": "ValueError: no model.skops",
     "invalid_answers": 2,
+    "serving_faults": 2,
+    "served_rows": 500,
     "row_milliseconds": 7.5,
     "row_milliseconds_limit": 5.0,
     "loaded_mb": 412.0,
@@ -87,6 +89,10 @@ SENTENCES = FORMER_SENTENCES | {
     Rule.NEWEST_BATCH_WORSE: (
         "accuracy on the newest batch is 0.7000, and 0.7200 for version 3 in Production, on the "
         "same 3800 test rows: it may be lower by at most 0.0100"
+    ),
+    Rule.SERVES_OTHERWISE: (
+        "in the form that serves, 2 of 500 rows have no answer or another one than the logged "
+        "model gives"
     ),
     Rule.TOO_SLOW: "one answer takes 7.5 ms; at most 5 ms are allowed",
     Rule.TOO_MUCH_MEMORY: "loaded, it takes 412 MB; at most 300 MB are allowed",

@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from covertype.gate.rules import Rows
 from covertype.history import History
 from covertype.registry.promotion import Gate, register
-from covertype.training.fitting import TrainingSet, judgement_part
+from covertype.training.fitting import TrainingSet, judgement_rows
 from tests.covertype.conftest import FAIR, GOOD, WEAK
 from tests.covertype.registry.registered import LIMITS, Registry, log_forest
 from tools.local.processes import shared_env
@@ -56,6 +55,6 @@ def versions(registry: Registry, runs: list[str]) -> list[str]:
 
 @pytest.fixture
 def gate(real_rows: pd.DataFrame, tmp_path: Path) -> Gate:
-    part = judgement_part(real_rows)
-    rows = Rows(part.classes, np.zeros(len(part), np.bool_))
-    return Gate(History(tmp_path / "promotions"), LIMITS, part, rows)
+    judged = judgement_rows(real_rows)
+    history = History(tmp_path / "promotions")
+    return Gate(history, LIMITS, judged, np.zeros(len(judged), np.bool_), judged[:50])

@@ -13,8 +13,10 @@ import pytest
 from mlflow import MlflowClient
 
 from covertype.documents import Documents
+from covertype.gate.rules import Cost, Replay
 from covertype.gate.verdicts import REASON, VERDICT, Outcome, Rule
 from covertype.history import Entry, Kind, State
+from covertype.models.forest_walks import ForestPredictor
 from covertype.registry.changes import settled_production
 from covertype.registry.manual import NotPossible, promote_by_hand, roll_back
 from covertype.registry.names import ELIGIBLE_STAGE
@@ -65,14 +67,18 @@ def killed_after(writes: int) -> Iterator[list[str]]:
 @pytest.fixture
 def quick_answers(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let each version be right in a larger share of the rows than the one before it."""
-    numbers = np.arange(len(gate.part))
+    numbers, classes = np.arange(len(gate.judged)), gate.rows.classes
 
     def answer(uri: str, _: pd.DataFrame) -> Any:
-        version = int(uri.rpartition("/")[2])
-        wrong = numbers % 20 >= 10 + 3 * version
-        return np.eye(7)[np.where(wrong, (gate.part.classes + 1) % 7, gate.part.classes)]
+        wrong = numbers % 20 >= 10 + 3 * int(uri.rpartition("/")[2])
+        return np.eye(7)[np.where(wrong, (classes + 1) % 7, classes)]
+
+    def try_out(_: Gate, version: str) -> Any:
+        replay = Replay(0, 0, [0] * 7, [0] * 7, 0.0)
+        return answer(f"/{version}", gate.observations), Cost(1, 0, 0.0, 0, 0), replay
 
     monkeypatch.setattr("covertype.registry.promotion.fetch_answers", answer)
+    monkeypatch.setattr(Gate, "_try", try_out)
 
 
 def told(gate: Gate) -> list[tuple[Kind, str, State]]:
@@ -253,12 +259,8 @@ def test_a_version_that_answers_otherwise_than_in_training_does_not_come_back(
     weak, fair, _ = versions
     for version in (weak, fair):
         gate.promote(version)
-    from covertype.models.stored_forests import StoredForest
-
-    answer = StoredForest.probabilities_of
-    monkeypatch.setattr(
-        StoredForest, "probabilities_of", lambda self, rows: answer(self, rows)[:, ::-1]
-    )
+    answer = ForestPredictor.answer
+    monkeypatch.setattr(ForestPredictor, "answer", lambda self, codes: answer(self, codes)[:, ::-1])
     with pytest.raises(NotPossible, match="golden rows otherwise than in training"):
         roll_back(gate.history, weak, "ana", "")
     assert registry.production == [fair]

@@ -124,6 +124,9 @@ def test_beside_a_version_that_can_t_answer_a_worthless_one_is_refused(
         return np.eye(7)[[3] * len(observations)]
 
     monkeypatch.setattr("covertype.registry.promotion.fetch_answers", answer)
+    monkeypatch.setattr(
+        "covertype.registry.promotion.answers_of", lambda _, observations: answer("", observations)
+    )
     assert not gate.promote(worthless).promoted
     assert registry.production == [silent]
 

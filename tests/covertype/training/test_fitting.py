@@ -7,10 +7,11 @@ from sklearn.ensemble import RandomForestClassifier
 
 from covertype.contract import CLASSES, FEATURE_NAMES, QUANTITY_NAMES, TARGET
 from covertype.models.artifact import class_probabilities
+from covertype.rows.codes import to_frame
 from covertype.training.encoding import ONE_HOT_NAMES, TREE_NAMES
 from covertype.training.estimators import build, has_converged, library_of
 from covertype.training.evaluation import evaluate, importances
-from covertype.training.fitting import TrainingSet, judgement_part, train, train_each
+from covertype.training.fitting import TrainingSet, judgement_rows, train, train_each
 from covertype.training.searches import (
     ENCODING,
     FOREST,
@@ -31,9 +32,12 @@ def data(real_rows: pd.DataFrame) -> TrainingSet:
 
 
 def test_the_parts_hold_every_row_once(data: TrainingSet, real_rows: pd.DataFrame) -> None:
-    parts = (data.train, data.selection, judgement_part(real_rows))
-    together = pd.concat([part.observations for part in parts])
-    assert sorted(together.index) == list(real_rows.index)
+    judged = judgement_rows(real_rows)
+    assert len(data.train) + len(data.selection) + len(judged) == len(real_rows)
+    together = pd.concat([data.train.observations, data.selection.observations, to_frame(judged)])
+    features = list(FEATURE_NAMES)
+    assert not together.duplicated(features).any()
+    assert len(together.merge(real_rows[features])) == len(real_rows)
 
 
 def test_too_few_rows_are_refused_with_the_remedy(real_rows: pd.DataFrame) -> None:
