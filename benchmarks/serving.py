@@ -21,14 +21,16 @@ from benchmarks.platform import (
     production,
     server,
 )
-from benchmarks.serving_page import Batch, ServingResults, WayResult, write
+from benchmarks.serving_page import Batch, Explaining, ServingResults, WayResult, write
 from benchmarks.swap import swap
+from benchmarks.trial import Outcome
 from covertype.contract import FEATURE_NAMES
 from inference import COMMAND
 
 SECONDS = float(os.environ.get("BENCH_SECONDS", "8"))
 CONNECTIONS = (1, 32, 256)
 BATCHES = (1, 100, 10_000, 100_000)
+REPLAYED = 10_000
 _WARM_UP_SECONDS = 10
 _SERVER_CORES, _CLIENT_CORES = {0}, {1}
 
@@ -45,6 +47,15 @@ def measure(name: str, started: Server, path: str, bodies: Path) -> WayResult:
         print(f"  {name}: {measured.results[connections]}", flush=True)
     measured.memory_mb = started.memory_mb()
     return measured
+
+
+def explaining(started: Server, bodies: Path) -> Explaining:
+    """Measure answers of this service without and with an explanation, one client at a time."""
+    paths = ("/predict", "/predict?explain=true")
+    for path in paths:
+        ask(started, path, bodies, 1, _WARM_UP_SECONDS / 2, _CLIENT_CORES)
+    plain, explained = (ask(started, path, bodies, 1, SECONDS, _CLIENT_CORES) for path in paths)
+    return Explaining(plain, explained)
 
 
 def batches(started: Server, model: Path) -> list[Batch]:
@@ -111,9 +122,12 @@ def main() -> None:
         one = ("--host", "127.0.0.1", "--port", "{port}", "--workers", "1")
         with run(*serve, *one, ready="/ping") as started:
             ways.append(measure("mlflow models serve", started, "/invocations", split))
+        with run(*COMMAND, *uvicorn) as started:
+            explained = explaining(started, served.bodies)
+        tried = Outcome(**output_of("benchmarks.trial", str(served.model), str(REPLAYED)))
         with run(*COMMAND, *uvicorn, cores=None) as started:
             swapped = swap(started, served)
-    write(ServingResults(ways, in_batches, swapped, first_start, SECONDS))
+    write(ServingResults(ways, in_batches, explained, tried, swapped, first_start, SECONDS))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from benchmarks import report
 from benchmarks.client import Result
 from benchmarks.swap import CLIENTS, Swap
+from benchmarks.trial import Outcome
 from inference.settings import ServingSettings
 
 
@@ -30,11 +31,21 @@ class Batch:
 
 
 @dataclass(frozen=True)
+class Explaining:
+    """Answers to one client, without and with an explanation."""
+
+    plain: Result
+    explained: Result
+
+
+@dataclass(frozen=True)
 class ServingResults:
     """All results of `make bench-serving`."""
 
     ways: Sequence[WayResult]
     batches: Sequence[Batch]
+    explaining: Explaining
+    trial: Outcome
     swap: Swap
     first_start: float
     seconds: float
@@ -84,6 +95,9 @@ def write(measured: ServingResults) -> None:
                 for batch in measured.batches
             ],
         ),
+        "### Explanations, and a model on trial",
+        _explaining(measured.explaining),
+        _trial(measured.trial),
         "### Start and memory",
         report.table(
             ["served by", "from start to ready, s", "memory under load, MB"],
@@ -117,6 +131,31 @@ def _ratios(ways: Sequence[WayResult]) -> str:
         f"route's throughput (the better of its two runs), {' and '.join(others)}; its p99 is "
         f"{ours[32].p99 / ours[32].p50:.1f} times its p50. With one client its p50 is "
         f"{ours[1].p50 / p50:.2f} times the empty route's."
+    )
+
+
+def _explaining(explaining: Explaining) -> str:
+    plain, explained = explaining.plain, explaining.explained
+    table = report.table(
+        ["1 client", "p50 ms", "p99 ms", "failed"],
+        [
+            [name, f"{result.p50:.2f}", f"{result.p99:.2f}", f"{result.failures:,}"]
+            for name, result in (("/predict", plain), ("/predict?explain=true", explained))
+        ],
+    )
+    extra = explained.p50 - plain.p50
+    return (
+        f"{table}\n\nAn explanation takes {extra:.2f} ms beside the answer; at most 5 are allowed."
+    )
+
+
+def _trial(trial: Outcome) -> str:
+    return (
+        "The promotion gate tries a model in the form in which it serves, in a process of its own: "
+        f"{trial.preparing:.1f} s to flatten the forest and to compile the code, "
+        f"{trial.measuring:.1f} s to measure it and to compare it with scikit-learn's trees, and "
+        f"{trial.replaying:.2f} s to replay {trial.requests:,} requests; {trial.peak_mb:.0f} MB at "
+        f"most. One answer takes {trial.microseconds:.0f} µs, without HTTP."
     )
 
 
