@@ -104,10 +104,20 @@ class RefusedVersion(Struct, frozen=True):
     at: str
 
 
+class NextBatch(Struct, frozen=True):
+    """The accuracy of a version on the rows of the newest batch that it was not trained on."""
+
+    version: str
+    batch: int
+    rows: int
+    accuracy: float
+
+
 class RegistryState(Struct, frozen=True, kw_only=True):
     """The result of the last check of the registry; it expires `good_for` seconds later.
 
     `checked_at` is a date and time in UTC, `looked_at` the machine's monotonic clock in seconds.
+    `next_batch` is that of the last version that was seen in Production.
     """
 
     reachable: bool
@@ -117,6 +127,7 @@ class RegistryState(Struct, frozen=True, kw_only=True):
     good_for: float
     production: str | None = None
     refused: RefusedVersion | None = None
+    next_batch: NextBatch | None = None
 
 
 class HealthAnswer(Struct, frozen=True):
@@ -145,8 +156,9 @@ class NotReadyAnswer(Struct, frozen=True):
 
 
 class ModelAnswer(Struct, frozen=True, kw_only=True):
-    """The version that answers: its scores in training, and what it was trained on.
+    """The version that answers: its scores, and what it was trained on.
 
+    `metrics` are those on the holdout; `next_batch` is None until a later batch was scored.
     `training_ranges` holds the lowest and highest value of each quantity, `confusion_matrix` the
     counts by true class (rows) and predicted class (columns), `importances` the weights of the
     encoded columns.
@@ -163,6 +175,7 @@ class ModelAnswer(Struct, frozen=True, kw_only=True):
     training_ranges: dict[str, Annotated[list[int], Meta(min_length=2, max_length=2)]] = {}
     confusion_matrix: list[list[int]] | None = None
     importances: dict[str, float] | None = None
+    next_batch: NextBatch | None = None
     loaded_at: Annotated[str, Meta(extra_json_schema={"format": "date-time"})] | None = None
 
     def __post_init__(self) -> None:

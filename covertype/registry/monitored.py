@@ -1,7 +1,8 @@
 """Scores the version in Production on what it has never seen, and logs how far that has drifted.
 
-An evaluation is a run of MLflow and a document beside the datasets, by the same name. The document
-is written last, so an evaluation that has one is complete.
+An evaluation is a run of MLflow and a document beside the datasets, by the same name. The accuracy
+on the newest batch is also a tag of the version. The document is written last, so an evaluation
+that has one is complete.
 """
 
 import hashlib
@@ -17,8 +18,10 @@ import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import DatasetInput
 
+from covertype.answers import NextBatch
 from covertype.data import Datasets, UnseenBatch
 from covertype.monitoring.drift import Comparison, Limits, Reference, add
+from covertype.registry import next_batch
 from covertype.registry.names import MODEL_NAME
 from covertype.registry.production import production_version
 from covertype.registry.tracking import (
@@ -89,7 +92,8 @@ def find_production(datasets: Datasets) -> Monitored:
 def monitor_batches(datasets: Datasets, limits: Limits) -> list[str]:
     """Score Production on the rows of each batch that arrived after its training data.
 
-    A batch is evaluated again when more of its files have arrived.
+    A batch is evaluated again when more of its files have arrived. The version's tags hold its
+    figures on the newest batch.
 
     Returns
     -------
@@ -117,6 +121,9 @@ def monitor_batches(datasets: Datasets, limits: Limits) -> list[str]:
     reference = _read_reference(datasets, production)
     for name, batch in news.items():
         facts = _evaluate_batch(datasets, production, reference, name, batch, limits)
+        if "metrics" in facts:
+            scored = (facts["batch"], facts["rows"], facts["metrics"]["accuracy"])
+            _tag_version(NextBatch(production.version, *scored))
         datasets.monitored_batches.add(name, facts)
     return list(news)
 
@@ -178,6 +185,22 @@ def _evaluate_batch(
         page,
     )
     return facts | {"metrics": scores, "holdout": holdout, "run_id": run_id}
+
+
+def _tag_version(figures: NextBatch) -> None:
+    """Put figures into a version's tags, unless those of a newer batch stand there.
+
+    The accuracy goes first and comes last, so it never stands beside another batch's figures.
+    """
+    client, version = MlflowClient(), figures.version
+    present = client.get_model_version(MODEL_NAME, version).tags
+    former, tags = next_batch.from_tags(version, present), next_batch.to_tags(figures)
+    if tags.items() <= present.items() or (former and former.batch > figures.batch):
+        return
+    if next_batch.ACCURACY in present:
+        client.delete_model_version_tag(MODEL_NAME, version, next_batch.ACCURACY)
+    for tag, value in tags.items():
+        client.set_model_version_tag(MODEL_NAME, version, tag, value)
 
 
 def last_written_hour(moment: datetime) -> datetime:

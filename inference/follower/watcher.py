@@ -25,6 +25,7 @@ from requests import RequestException
 from covertype.answers import RefusedVersion
 from covertype.atomic import DiskUnusable
 from covertype.models.predictors import NotFlattened, prove_equal, save_arrays
+from covertype.registry import next_batch
 from covertype.registry.logged import LoggedModel, fetch_figures, fetched
 from covertype.registry.production import MODEL_NAME, STAGE, production_version
 from inference.log import log_to_stderr
@@ -72,6 +73,8 @@ class Follower:
         self._refused: dict[_Key, RefusedVersion] = {}
         self._unfetched: dict[_Key, _Unfetched] = {}
         self._failure: str | None = None
+        former = store.read_report()
+        self._next_batch = former.next_batch if former else None
         self._proven = self._proven_before()
 
     def check(self) -> RegistryReport:
@@ -139,6 +142,7 @@ class Follower:
             checked_at=now(),
             looked_at=time.monotonic(),
             good_for=self._good_for,
+            next_batch=self._next_batch,
             **facts,
         )
 
@@ -147,6 +151,7 @@ class Follower:
         key = (name, int(version.last_updated_timestamp))
         if name != self._proven and key not in self._refused:
             self._try(version, name, key)
+        self._next_batch = next_batch.from_tags(version.version, version.tags)
         message = f"version {version.version} is in {STAGE}"
         refused = self._refused.get(key)
         if refused is not None:

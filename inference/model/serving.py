@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from covertype.answers import RefusedVersion
+from covertype.answers import NextBatch, RefusedVersion
 from covertype.contract import QUANTITY_NAMES
 from covertype.models.predictors import (
     NotFlattened,
@@ -71,15 +72,25 @@ class Serving:
         self._taken: str | None = None
         self._again_at = 0.0
         self._refused: RefusedVersion | None = None
+        self._next_batch: NextBatch | None = None
 
     def refresh(self) -> None:
-        """Load the store's current version if it has changed; on failure keep the old one."""
+        """Read the store: the registry's report, and its current version if that has changed.
+
+        A version that can't be loaded leaves the old one in place.
+        """
         report = self.store.read_report()
         self._metrics.registry_reachable.set(report is not None and report.reachable)
         refused = report.refused if report else None
         if refused != self._refused:
             self._refused = refused
             self._metrics.reloads.labels("refused").inc(refused is not None)
+        self._next_batch = report.next_batch if report else None
+        self._load_current()
+        if self.model is not None:
+            self._show_figures(self.model)
+
+    def _load_current(self) -> None:
         name = self.store.current
         if name is None or name == self._taken or time.monotonic() < self._again_at:
             return
@@ -102,6 +113,17 @@ class Serving:
             self._metrics.reloads.labels("taken over").inc()
             self._metrics.model_version.set(float(self.model.card.version))
             log.info("Answering with version %s", self.model.card.version)
+
+    def next_batch_of(self, model: ServedModel) -> NextBatch | None:
+        """Return the reported figures if they are those of a model's version."""
+        reported = self._next_batch
+        return reported if reported and reported.version == model.card.version else None
+
+    def _show_figures(self, model: ServedModel) -> None:
+        figures = self.next_batch_of(model)
+        self._metrics.holdout_accuracy.set(model.card.metrics.get("accuracy", math.nan))
+        self._metrics.next_batch_accuracy.set(figures.accuracy if figures else math.nan)
+        self._metrics.next_batch.set(figures.batch if figures else math.nan)
 
     async def watch(self) -> None:
         """Refresh repeatedly, off the event loop."""

@@ -4,6 +4,7 @@ If uvicorn runs several workers, they share their metrics through files, as prom
 it, so that each worker reports the sum of all. Importing this module has no effect.
 """
 
+import math
 import multiprocessing
 import os
 import stat
@@ -53,6 +54,22 @@ class Metrics:
             "The version that answers, 0 for none",
             registry=registry,
             multiprocess_mode="livemax",
+        )
+        self.holdout_accuracy = _figure(
+            "covertype_holdout_accuracy",
+            "Accuracy of the version that answers on its holdout, NaN if unknown",
+            registry,
+        )
+        self.next_batch_accuracy = _figure(
+            "covertype_next_batch_accuracy",
+            "Accuracy of the version that answers on the newest batch that it was not trained on, "
+            "NaN until one was scored",
+            registry,
+        )
+        self.next_batch = _figure(
+            "covertype_next_batch",
+            "The batch of covertype_next_batch_accuracy, NaN until one was scored",
+            registry,
         )
         self.registry_reachable = Gauge(
             "covertype_registry_reachable",
@@ -104,6 +121,13 @@ class Metrics:
         together = CollectorRegistry()
         MultiProcessCollector(together)  # type: ignore[no-untyped-call]
         return generate_latest(together)
+
+
+def _figure(name: str, about: str, registry: CollectorRegistry) -> Gauge:
+    """Return a gauge for what all workers read at the same place; it is NaN until it is set."""
+    gauge = Gauge(name, about, registry=registry, multiprocess_mode="livemostrecent")
+    gauge.set(math.nan)
+    return gauge
 
 
 def _share_with_other_workers() -> None:

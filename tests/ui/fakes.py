@@ -39,6 +39,7 @@ def model_body(version: str = "3") -> dict[str, Any]:
             [900 if row == column else 10 for column in range(7)] for row in range(7)
         ],
         "importances": {quantity.name: 0.1 for quantity in QUANTITIES},
+        "next_batch": {"version": version, "batch": 5, "rows": 37851, "accuracy": 0.7512},
         "loaded_at": "2026-11-22T10:15:10+00:00",
     }
 

@@ -194,12 +194,43 @@ def test_production_is_shown_with_its_metrics_and_links(page: Page) -> None:
         "3",
         "22/11/2026 10:15",
         "87,1\u202f%",
+        "75,1\u202f%",
         "0,810",
         "0,390",
     ]
     assert "http://127.0.0.1:5000/#/experiments/2/runs/0123456789abcdef" in [
         link.proto.url for link in app.get("link_button")
     ]
+
+
+@pytest.mark.parametrize(
+    ("language", "label", "value", "rows"),
+    [
+        ("es", "Acierto en el lote siguiente", "75,1\u202f%", "las 37\u202f851 observaciones"),
+        ("en", "Accuracy on the next batch", "75.1%", "the 37,851 new observations of batch 5"),
+    ],
+)
+def test_the_next_batch_is_shown_beside_the_holdout_and_says_of_what_it_is(
+    page: Page, language: str, label: str, value: str, rows: str
+) -> None:
+    app = page("model")
+    app.session_state["lang"] = language
+    holdout, figure = app.run().metric[2:4]
+    assert holdout.label == getattr(texts.ACCURACY, language)
+    assert (figure.label, figure.value) == (label, value)
+    assert rows in figure.proto.help
+
+
+@pytest.mark.parametrize("answer", [{"next_batch": None}, {}])
+def test_a_version_without_next_batch_shows_that_the_figure_is_not_known_yet(
+    page: Page, services: FakeInference, answer: dict[str, None]
+) -> None:
+    status, body = services.routes["GET /model"]  # type: ignore[misc]
+    del body["next_batch"]
+    services.routes["GET /model"] = (status, body | answer)
+    figure = page("model").run().metric[3]
+    assert (figure.label, figure.value) == (texts.NEXT_BATCH.es, "—")
+    assert figure.proto.help == texts.NEXT_BATCH_UNKNOWN.es
 
 
 def test_mlflow_away_leaves_the_model_in_sight(page: Page) -> None:

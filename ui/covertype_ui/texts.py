@@ -285,6 +285,21 @@ ACCURACY_HELP = Phrase(
     "De cada cien observaciones de prueba, cuántas acierta",
     "Of a hundred test observations, how many it gets right",
 )
+NEXT_BATCH = Phrase("Acierto en el lote siguiente", "Accuracy on the next batch")
+NEXT_BATCH_HELP = Phrase(
+    "Cuánto acierta en las {rows} observaciones nuevas del lote {batch}, que llegó después de su "
+    "entrenamiento. La exactitud dice lo bien que el modelo recuerda este bosque; esta cifra dice "
+    "qué esperar mañana.",
+    "How much it gets right of the {rows} new observations of batch {batch}, which arrived after "
+    "its training. The accuracy says how well the model remembers this forest; this figure says "
+    "what to expect tomorrow.",
+)
+NEXT_BATCH_UNKNOWN = Phrase(
+    "Todavía no se ha evaluado con un lote posterior a su entrenamiento. La exactitud dice lo bien "
+    "que el modelo recuerda este bosque; esta cifra dirá qué esperar mañana.",
+    "It has not been scored yet on a batch that arrived after its training. The accuracy says how "
+    "well the model remembers this forest; this figure will say what to expect tomorrow.",
+)
 F1_MACRO = Phrase("F1 macro", "Macro F1")
 F1_MACRO_HELP = Phrase(
     "Equilibrio entre acertar y no confundir, con el mismo peso para cada cobertura por rara que "

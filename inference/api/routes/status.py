@@ -54,8 +54,12 @@ async def ready(request: Request) -> Response:
 @router.get("/model", responses=MODEL)
 async def model(request: Request) -> Response:
     """Describe the version that answers: since when, its scores, what it was trained on."""
-    served = service_of(request).model
-    facts = msgspec.structs.asdict(served.card) | {"loaded_at": served.loaded_at}
+    service = service_of(request)
+    served = service.model
+    facts = msgspec.structs.asdict(served.card) | {
+        "loaded_at": served.loaded_at,
+        "next_batch": service.serving.next_batch_of(served),
+    }
     return answer_response(msgspec.convert(facts, ModelAnswer))
 
 

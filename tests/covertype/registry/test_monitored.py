@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,11 +15,12 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from covertype.answers import NextBatch
 from covertype.contract import FEATURE_NAMES, TARGET
 from covertype.data import Datasets
 from covertype.ingestion.preprocessing import preprocess
 from covertype.monitoring.drift import Limits
-from covertype.registry import monitored
+from covertype.registry import monitored, next_batch
 from covertype.registry.monitored import (
     NothingToMonitor,
     last_written_hour,
@@ -72,6 +74,10 @@ class World:
         version = register(self.run_id)
         to_production(version)
         return version
+
+    def tagged(self, version: str) -> NextBatch | None:
+        tags = MlflowClient().get_model_version(self.name, version).tags
+        return next_batch.from_tags(version, tags)
 
     def runs(self) -> list[Run]:
         experiment = MlflowClient().get_experiment_by_name(self.name)
@@ -177,6 +183,71 @@ def test_an_evaluation_is_a_run_with_scores_shifts_and_a_report(
     assert json.loads(described.dataset.profile)["num_rows"] == document["rows"]
     report = mlflow.artifacts.load_text(f"runs:/{run.info.run_id}/report.html")
     assert f"Batch 2 and version {version}" in report
+
+
+def test_the_version_is_tagged_with_its_figures_on_the_newest_batch_alone(
+    world: World, real_rows: pd.DataFrame
+) -> None:
+    version = world.promote()
+    assert world.tagged(version) is None
+    for batch, start in ((2, SEEN), (3, 1400)):
+        collect(world.datasets, batch, real_rows[start : start + 200])
+        (name,) = monitor_batches(world.datasets, LIMITS)
+        document = world.datasets.monitored_batches.read()[name]
+        accuracy = round(document["metrics"]["accuracy"], 6)
+        assert world.tagged(version) == NextBatch(version, batch, document["rows"], accuracy)
+
+
+def test_files_of_an_older_batch_that_come_late_leave_the_newest_batch_s_figures(
+    world: World, real_rows: pd.DataFrame
+) -> None:
+    version = world.promote()
+    collect(world.datasets, 3, real_rows[1400:1600])
+    monitor_batches(world.datasets, LIMITS)
+    newest = world.tagged(version)
+    assert newest is not None
+    collect(world.datasets, 2, real_rows[SEEN:1400], group=2)
+    monitor_batches(world.datasets, LIMITS)
+    assert world.tagged(version) == newest
+    # More of the newest batch itself counts.
+    collect(world.datasets, 3, real_rows[1600:], group=2)
+    monitor_batches(world.datasets, LIMITS)
+    grown = world.tagged(version)
+    assert grown is not None
+    assert (grown.batch, grown.rows > newest.rows) == (3, True)
+
+
+@pytest.mark.parametrize("dies_at", [0, 1, 2, 3])
+def test_a_try_that_died_between_tags_never_mixes_two_batches_and_the_next_finishes(
+    dies_at: int, world: World, real_rows: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = world.promote()
+    collect(world.datasets, 2, real_rows[SEEN:1300])
+    monitor_batches(world.datasets, LIMITS)
+    former = world.tagged(version)
+    collect(world.datasets, 3, real_rows[1300:1600])
+    changes = 0
+
+    def dying(change: Callable[..., None]) -> Callable[..., None]:
+        def changed(*args: object) -> None:
+            nonlocal changes
+            if changes == dies_at:
+                raise OSError("killed")
+            changes += 1
+            change(*args)
+
+        return changed
+
+    with monkeypatch.context() as patch:
+        for name in ("set_model_version_tag", "delete_model_version_tag"):
+            patch.setattr(MlflowClient, name, dying(getattr(MlflowClient, name)))
+        with pytest.raises(OSError, match="killed"):
+            monitor_batches(world.datasets, LIMITS)
+    assert world.tagged(version) == (None if dies_at else former)
+    (name,) = monitor_batches(world.datasets, LIMITS)
+    document = world.datasets.monitored_batches.read()[name]
+    accuracy = round(document["metrics"]["accuracy"], 6)
+    assert world.tagged(version) == NextBatch(version, 3, document["rows"], accuracy)
 
 
 def test_a_second_try_does_nothing_again(world: World, real_rows: pd.DataFrame) -> None:

@@ -16,7 +16,7 @@ from covertype.monitoring.live import live_accuracy
 from inference.api.app import create_app
 from inference.api.feedback import MOST
 from inference.settings import ServingSettings
-from tests.inference.telemetry.test_metrics import figure
+from tests.inference.scraping import figure
 
 VALID: list[Any] = [3000, 45, 10, 100, 20, 200, 220, 230, 180, 150, "Cache", "C2702"]
 OF_ID = {"prediction_id": "3f0c9a5e77d1b284-1795683566-41", "cover_type": 4}

@@ -13,12 +13,14 @@ import pytest
 from fastapi.testclient import TestClient
 from sklearn.pipeline import Pipeline
 
+from covertype.answers import NextBatch
 from covertype.contract import CLASSES, FEATURE_NAMES, QUANTITY_NAMES, SOIL_TYPE, WILDERNESS_AREA
 from inference.api.app import create_app
 from inference.api.service import Service
 from inference.model.store import ModelStore
 from inference.settings import ServingSettings
-from tests.inference.conftest import Keep
+from tests.inference.conftest import Keep, report_on
+from tests.inference.scraping import figure
 
 OLD_CLIENT = {
     "features": [3000.0, 45.0, 10.0, 100.0, 20.0, 200.0, 220.0, 230.0, 180.0, 150.0, 0, 0]
@@ -330,6 +332,22 @@ def test_the_model_is_described(client: TestClient) -> None:
     assert set(model["training_ranges"]) == set(QUANTITY_NAMES)
     assert {"since", "run_id", "experiment_id", "metrics", "parameters", "loaded_at"} <= set(model)
     assert "golden_rows" not in model
+    assert model["next_batch"] is None
+
+
+def test_the_next_batch_of_the_version_that_answers_is_in_its_answer_and_in_the_metrics(
+    tmp_path: Path, without_follower: None, forest: Pipeline, keep: Keep
+) -> None:
+    store = ModelStore(tmp_path)
+    keep(store, "3", forest)
+    store.write_report(report_on(NextBatch("3", 5, 37851, 0.75)))
+    with TestClient(create_app(ServingSettings(model_cache_dir=tmp_path))) as client:
+        answer, metrics = client.get("/model").json(), client.get("/metrics").text
+    figures = {"version": "3", "batch": 5, "rows": 37851, "accuracy": 0.75}
+    assert answer["next_batch"] == figures
+    assert figure(metrics, "covertype_next_batch_accuracy") == 0.75
+    assert figure(metrics, "covertype_next_batch") == 5
+    assert figure(metrics, "covertype_holdout_accuracy") == answer["metrics"]["accuracy"]
 
 
 @pytest.mark.parametrize("lines", [5001, 5003])

@@ -14,11 +14,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
-from mlflow.entities.model_registry import ModelVersion
+from mlflow.entities.model_registry import ModelVersion, ModelVersionTag
 from mlflow.exceptions import MlflowException
 from requests import RequestException
 from sklearn.pipeline import Pipeline
 
+from covertype.answers import NextBatch
+from covertype.registry.next_batch import to_tags
 from covertype.rows.codes import to_codes
 from inference.follower import watcher as follower
 from inference.follower.watcher import Follower
@@ -213,6 +215,44 @@ def test_a_registry_that_fails_is_reported_without_a_traceback(
     assert report.message == "the registry can't be used: no answer"
     assert not report.reachable
     assert not caplog.records
+
+
+def tagged(version: str, figures: NextBatch | None) -> ModelVersion:
+    tags = [ModelVersionTag(*tag) for tag in to_tags(figures).items()] if figures else []
+    return ModelVersion(
+        "BestModelRF", version, 0, last_updated_timestamp=1, run_id=f"run{version}", tags=tags
+    )
+
+
+def test_the_next_batch_of_production_is_reported_and_changes_with_its_tags(
+    store: ModelStore, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follower, "_fetch", lambda *_: (_ for _ in ()).throw(AWAY))
+    followed = Follower(store, 5)
+    for version, figures in (
+        ("7", None),
+        ("7", NextBatch("7", 5, 100, 0.75)),
+        ("7", NextBatch("7", 6, 200, 0.7)),
+        ("8", None),
+    ):
+        production = tagged(version, figures)
+        monkeypatch.setattr(follower, "production_version", lambda found=production: found)
+        assert followed.check().next_batch == figures
+
+
+def test_the_next_batch_is_remembered_while_the_registry_is_away_even_by_a_new_follower(
+    store: ModelStore, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follower, "_fetch", lambda *_: (_ for _ in ()).throw(AWAY))
+    figures = NextBatch("7", 5, 100, 0.75)
+    monkeypatch.setattr(follower, "production_version", lambda: tagged("7", figures))
+    followed = Follower(store, 5)
+    followed.check()
+    monkeypatch.setattr(follower, "production_version", raising(MlflowException("no answer")))
+    for later in (followed, Follower(store, 5)):
+        report = later.check()
+        assert (report.reachable, report.next_batch) == (False, figures)
+    assert store.read_report() == report
 
 
 def test_a_kept_version_that_is_damaged_is_fetched_again(

@@ -1,8 +1,8 @@
 """Metrics of one worker are its own; those of several workers are added up."""
 
+import math
 import multiprocessing
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -19,15 +19,11 @@ from prometheus_client import values
 from inference.api.supervisor import FollowerSupervisor
 from inference.telemetry.metrics import SHARED_METRICS, Metrics
 from tests.conftest import wait_until
+from tests.inference.scraping import figure
 
 SPAWN = multiprocessing.get_context("spawn")
 PREDICTIONS = 'covertype_predictions_total{label="Aspen",version="3"}'
 VERSION = "covertype_model_version"
-
-
-def figure(text: str, line: str) -> float | None:
-    found = re.search(rf"^{re.escape(line)} (.+)$", text, re.MULTILINE)
-    return float(found[1]) if found else None
 
 
 def imports_alone(connection: Connection) -> None:
@@ -40,6 +36,7 @@ def works(connection: Connection, predictions: int, version: int) -> None:
     metrics = Metrics.start()
     metrics.predictions.labels("3", "Aspen").inc(predictions)
     metrics.model_version.set(version)
+    metrics.holdout_accuracy.set(version / 10)
     connection.send("ready")
     while connection.recv() == "render":
         connection.send(metrics.render().decode())
@@ -123,6 +120,20 @@ def test_each_worker_renders_the_sum_of_all_and_the_latest_version(
         text = worker.render()
         assert figure(text, PREDICTIONS) == 7
         assert figure(text, VERSION) == 4
+
+
+def test_a_figure_that_all_workers_read_at_one_place_is_the_one_read_last(
+    two_workers: list[Worker],
+) -> None:
+    read = {figure(worker.render(), "covertype_holdout_accuracy") for worker in two_workers}
+    assert len(read) == 1
+    assert read <= {0.3, 0.4}
+
+
+def test_a_figure_that_no_worker_has_set_is_not_a_number(two_workers: list[Worker]) -> None:
+    value = figure(two_workers[0].render(), "covertype_next_batch_accuracy")
+    assert value is not None
+    assert math.isnan(value)
 
 
 @pytest.mark.parametrize("end", [Worker.stop, Worker.kill])

@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from covertype.answers import ModelAnswer
+from covertype.answers import ModelAnswer, NextBatch
 from covertype.gate.verdicts import Outcome
 from covertype_ui import charts, links, texts
 from covertype_ui.history import HistoryAway, VersionRecord
-from covertype_ui.language import decimal, moment, percent, say
+from covertype_ui.language import decimal, moment, number, percent, say
 from covertype_ui.promotion_words import verdict_reason
 from covertype_ui.services import explain, model_in_production, version_history
 from covertype_ui.texts import Phrase
@@ -20,6 +20,7 @@ _OUTCOMES = {
     Outcome.REFUSED: ("orange", "close", texts.REFUSED_VERSION),
 }
 _OUT = ":material/open_in_new:"
+_UNKNOWN = "—"
 
 
 def page() -> None:
@@ -45,13 +46,15 @@ def _describe(model: ModelAnswer) -> None:
         _figure(texts.VERSION, model.version)
         if model.in_production_since is not None:
             _figure(texts.IN_PRODUCTION_SINCE, moment(model.in_production_since))
-        for metric, name, about, write in (
-            ("accuracy", texts.ACCURACY, texts.ACCURACY_HELP, percent),
-            ("f1_macro", texts.F1_MACRO, texts.F1_MACRO_HELP, decimal),
-            ("log_loss", texts.LOG_LOSS, texts.LOG_LOSS_HELP, decimal),
+        if "accuracy" in model.metrics:
+            _figure(texts.ACCURACY, percent(model.metrics["accuracy"]), say(texts.ACCURACY_HELP))
+        _figure_of_next_batch(model.next_batch)
+        for metric, name, about in (
+            ("f1_macro", texts.F1_MACRO, texts.F1_MACRO_HELP),
+            ("log_loss", texts.LOG_LOSS, texts.LOG_LOSS_HELP),
         ):
             if metric in model.metrics:
-                _figure(name, write(model.metrics[metric]), about)
+                _figure(name, decimal(model.metrics[metric]), say(about))
     with st.container(horizontal=True):
         st.link_button(say(texts.SEE_VERSION), links.mlflow_version(model.version), icon=_OUT)
         if model.experiment_id and model.run_id:
@@ -76,8 +79,16 @@ def _describe(model: ModelAnswer) -> None:
             st.table(model.parameters)
 
 
-def _figure(name: Phrase, value: str, about: Phrase | None = None) -> None:
-    st.metric(say(name), value, help=say(about) if about else None, border=True, width="content")
+def _figure_of_next_batch(found: NextBatch | None) -> None:
+    if found is None:
+        _figure(texts.NEXT_BATCH, _UNKNOWN, say(texts.NEXT_BATCH_UNKNOWN))
+    else:
+        about = say(texts.NEXT_BATCH_HELP, rows=number(found.rows), batch=found.batch)
+        _figure(texts.NEXT_BATCH, percent(found.accuracy), about)
+
+
+def _figure(name: Phrase, value: str, about: str | None = None) -> None:
+    st.metric(say(name), value, help=about, border=True, width="content")
 
 
 def _tell(history: list[VersionRecord]) -> None:
