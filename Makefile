@@ -71,16 +71,18 @@ rebuild-data: install ## Make the processed rows again from all raw files; FEWER
 		$(RUN) python -m covertype.rebuild $(if $(FEWER_ROWS),--fewer-rows)
 
 # Where the platform runs in containers, they do it; else the one of `make run`.
-CHANGE = if [ -n "$$(docker compose ps --quiet airflow-scheduler 2>/dev/null)" ]; \
-	then docker compose exec airflow-scheduler python -m covertype.production $(1) "$(VERSION)" --why "$(WHY)"; \
-	else DATASETS_URL="$${DATASETS_URL:-.local/state/datasets}" \
-		$(RUN) python -m covertype.production $(1) "$(VERSION)" --why "$(WHY)"; fi
+CHANGE = $(1) "$(VERSION)" --why "$(WHY)" --who "$$(id -un)"
+CHANGE_PRODUCTION = if [ -n "$$(docker compose ps --quiet airflow-scheduler 2>/dev/null)" ]; \
+	then docker compose exec -T airflow-scheduler python -m covertype.production $(CHANGE); \
+	else $(MAKE) --no-print-directory install && \
+		DATASETS_URL="$${DATASETS_URL:-.local/state/datasets}" \
+		$(RUN) python -m covertype.production $(CHANGE); fi
 
-promote: install ## Put an eligible version into Production: VERSION=n, and WHY="…" for the history
-	@$(call CHANGE,promote)
+promote: ## Put an eligible version into Production: VERSION=n, and WHY="…" for the history
+	@$(call CHANGE_PRODUCTION,promote)
 
-rollback: install ## Put Production back to an earlier version: VERSION=n, and WHY="…" for the history
-	@$(call CHANGE,rollback)
+rollback: ## Put Production back to an earlier version: VERSION=n, and WHY="…" for the history
+	@$(call CHANGE_PRODUCTION,rollback)
 
 up: ## Start the platform in containers and wait until all is healthy
 	@$(PYTHON) -m tools.containers.up
