@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -17,11 +18,13 @@ import requests
 from mlflow import MlflowClient
 from sklearn.pipeline import Pipeline
 
+from covertype.answers import NextBatch
 from covertype.contract import CLASSES
 from covertype.data import Datasets
 from covertype.models.artifact import MODEL_FILE, class_probabilities
 from covertype.registry.logged import log_model
 from covertype.registry.names import MODEL_NAME
+from covertype.registry.next_batch import to_tags
 from covertype.registry.production import to_production
 from covertype.registry.promotion import register
 from covertype.training.fitting import TrainingSet
@@ -227,6 +230,26 @@ def test_versions_are_followed_under_load_and_the_broken_one_is_refused(
         assert list(answer["probabilities"].values()) == wanted.tolist()
         assert answer["label"] == CLASSES[wanted.argmax()]
     assert {answer["model_version"] for _, answer in load.answers} == {"1", "2", "3", "5", "6"}
+
+
+def test_a_version_s_tags_on_the_next_batch_reach_the_answer_and_the_metrics(
+    registry: Registry, serve: Serve
+) -> None:
+    to_production("2")
+    service = serve()
+    wait_until(lambda: service.serves("2"), 60)
+    assert service.get("/model")["next_batch"] is None
+
+    def shown() -> tuple[float, ...]:
+        names = ("covertype_next_batch ", "covertype_next_batch_accuracy ")
+        return tuple(map(service.figure, names))
+
+    for figures in (NextBatch("2", 5, 37851, 0.75), NextBatch("2", 6, 300, 0.7)):
+        for tag, value in to_tags(figures).items():
+            MlflowClient().set_model_version_tag(MODEL_NAME, "2", tag, value)
+        wait_until(lambda f=figures: shown() == (f.batch, f.accuracy), 30)  # type: ignore[misc]
+        assert service.get("/model")["next_batch"] == msgspec.to_builtins(figures)
+    assert service.figure("covertype_holdout_accuracy ") == 0.5
 
 
 def test_a_registry_that_dies_and_returns_costs_no_answer(
