@@ -25,12 +25,18 @@ class Documents:
             If the disk is full or read-only.
         """
         with locked(self.folder / ".lock"):
-            path = self._path(name)
+            path = self.path(name)
             if path.exists():
                 return False
             with replacing(path) as temporary:
                 temporary.write_text(json.dumps(content, allow_nan=False), encoding="utf-8")
         return True
+
+    def path(self, name: str) -> Path:
+        """Return the file of a document."""
+        if not name or name.startswith(".") or "/" in name:
+            raise ValueError(f"{name!r} is not the name of a document")
+        return self.folder / f"{name}.json"
 
     def names(self) -> list[str]:
         """Return the names of all documents in their order, none without the folder."""
@@ -39,10 +45,5 @@ class Documents:
     def read(self) -> dict[str, Any]:
         """Return all documents by name, in the order of their names."""
         return {
-            name: json.loads(self._path(name).read_text(encoding="utf-8")) for name in self.names()
+            name: json.loads(self.path(name).read_text(encoding="utf-8")) for name in self.names()
         }
-
-    def _path(self, name: str) -> Path:
-        if not name or name.startswith(".") or "/" in name:
-            raise ValueError(f"{name!r} is not the name of a document")
-        return self.folder / f"{name}.json"

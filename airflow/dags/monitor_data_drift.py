@@ -3,8 +3,9 @@
 On new raw data, each batch that Production was not trained on is answered by it: accuracy, macro F1
 and recall by class say what to expect of the next batch. The batch is also compared with the
 training data, feature by feature. Every hour, what was asked of the inference service is compared
-likewise. Each evaluation is a run of the MLflow experiment `covertype_monitoring`, with a report.
-Without a version in Production, or without anything new, the tasks are skipped.
+likewise, and the true classes that clients sent give each version's live accuracy. Each comparison
+is a run of the MLflow experiment `covertype_monitoring`, with a report. Without a version in
+Production, or without anything new, the tasks are skipped.
 """
 
 import os
@@ -70,8 +71,20 @@ def monitor_data_drift():
         except NothingToMonitor as reason:
             raise AirflowSkipException(str(reason)) from None
 
+    @task
+    def monitor_feedback(dag_run=None) -> str:
+        from covertype import jobs
+        from covertype.registry.monitored import NothingToMonitor
+
+        os.nice(10)
+        try:
+            return jobs.monitor_feedback(dag_run.run_after)
+        except NothingToMonitor as reason:
+            raise AirflowSkipException(str(reason)) from None
+
     monitor_new_data()
     monitor_predictions()
+    monitor_feedback()
 
 
 monitor_data_drift()

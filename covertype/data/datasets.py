@@ -245,5 +245,10 @@ class Datasets:
         """How far the requests of an hour were from what Production was trained on."""
         return Documents(self.root / "monitoring" / "predictions")
 
+    @property
+    def monitored_feedback(self) -> Documents:
+        """How often each version was right, by the feedback until an hour's end."""
+        return Documents(self.root / "monitoring" / "feedback")
+
     def _name(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()

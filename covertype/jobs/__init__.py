@@ -9,7 +9,7 @@ from covertype.jobs.ingestion import (
     preprocess_files,
     take_snapshot,
 )
-from covertype.jobs.monitoring import monitor_new_data, monitor_predictions
+from covertype.jobs.monitoring import monitor_feedback, monitor_new_data, monitor_predictions
 from covertype.jobs.promotion import (
     promote,
     promote_by_hand,
@@ -32,6 +32,7 @@ __all__ = [
     "collect_group",
     "has_unannounced_rows",
     "keep_best",
+    "monitor_feedback",
     "monitor_new_data",
     "monitor_predictions",
     "plan_search",

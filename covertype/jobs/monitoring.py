@@ -1,12 +1,16 @@
 """Jobs of monitoring: how well Production does on what it has never seen, and how far that is."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from covertype.jobs.connection import connect
 from covertype.monitoring.drift import Limits
+from covertype.monitoring.live import live_accuracy
 from covertype.registry import monitored
 from covertype.registry.monitored import NothingToMonitor
 from covertype.settings import Settings
+
+_LIVE_SPAN = timedelta(days=30)
+"""Live accuracy is that of the feedback of this time."""
 
 
 def monitor_new_data() -> list[str]:
@@ -49,6 +53,43 @@ def monitor_predictions(run_after: datetime, hour: datetime | None = None) -> st
     if start > monitored.last_written_hour(run_after):
         raise NothingToMonitor(f"The hour from {start:%Y-%m-%d %H:%M} UTC is not over yet")
     return monitored.monitor_hour(settings.datasets, start, _limits(settings))
+
+
+def monitor_feedback(run_after: datetime) -> str:
+    """Store how often each version was right, by the feedback of the last days.
+
+    Parameters
+    ----------
+    run_after : datetime
+        The document is named after the last whole hour before this moment, and written once.
+
+    Returns
+    -------
+    str
+        The document's name.
+
+    Raises
+    ------
+    NothingToMonitor
+        If there is no feedback whose prediction is known, or the hour was counted already.
+    """
+    datasets = Settings().datasets
+    hour = monitored.last_written_hour(run_after)
+    name, since = monitored.name_of_hour(hour), (hour - _LIVE_SPAN).date()
+    if name in datasets.monitored_feedback.names():
+        raise NothingToMonitor(
+            f"The feedback of the hour from {hour:%Y-%m-%d %H:%M} UTC was counted already"
+        )
+    accuracy = live_accuracy(datasets.read_feedback(since))
+    if accuracy.empty:
+        raise NothingToMonitor(f"Nobody sent the true class of a known prediction since {since}")
+    facts = {
+        "hour": hour.isoformat(),
+        "since": since.isoformat(),
+        "versions": accuracy.to_dict("index"),
+    }
+    datasets.monitored_feedback.add(name, facts)
+    return name
 
 
 def _limits(settings: Settings) -> Limits:

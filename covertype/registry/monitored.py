@@ -16,7 +16,7 @@ from typing import Any
 import mlflow
 import numpy as np
 from mlflow import MlflowClient
-from mlflow.entities import DatasetInput
+from mlflow.entities import DatasetInput, RunInfo
 
 from covertype.answers import NextBatch
 from covertype.data import Datasets, UnseenBatch
@@ -176,7 +176,7 @@ def _evaluate_batch(
     )
     with without_advice():
         described = describe(part, batch.sources[-1], _digest(unseen.rows), CONTEXT)
-    run_id = _log_once(
+    run = _log_once(
         name,
         {_VERSION_TAG: version, SNAPSHOT_TAG: production.snapshot, _BATCH_TAG: str(batch.number)},
         comparison,
@@ -184,7 +184,7 @@ def _evaluate_batch(
         [described],
         page,
     )
-    return facts | {"metrics": scores, "holdout": holdout, "run_id": run_id}
+    return facts | {"metrics": scores, "holdout": holdout, **run}
 
 
 def _tag_version(figures: NextBatch) -> None:
@@ -209,6 +209,11 @@ def last_written_hour(moment: datetime) -> datetime:
     return written.replace(minute=0, second=0, microsecond=0) - _HOUR
 
 
+def name_of_hour(hour: datetime) -> str:
+    """Return the name of an hour's document from its beginning, in UTC."""
+    return f"{hour:%Y%m%dT%H}"
+
+
 def monitor_hour(datasets: Datasets, hour: datetime, limits: Limits) -> str:
     """Compare what was asked of the service in an hour with what Production was trained on.
 
@@ -230,7 +235,7 @@ def monitor_hour(datasets: Datasets, hour: datetime, limits: Limits) -> str:
         If Production is empty, nobody asked, or the hour was compared already.
     """
     production = find_production(datasets)
-    name, span = f"{hour:%Y%m%dT%H}", f"from {hour:%Y-%m-%d %H:%M} to {hour + _HOUR:%H:%M} UTC"
+    name, span = name_of_hour(hour), f"from {hour:%Y-%m-%d %H:%M} to {hour + _HOUR:%H:%M} UTC"
     if name in datasets.monitored_hours.names():
         raise NothingToMonitor(f"The predictions {span} were compared already")
     reference = _read_reference(datasets, production)
@@ -250,14 +255,14 @@ def monitor_hour(datasets: Datasets, hour: datetime, limits: Limits) -> str:
         comparison,
     )
     tags = {_VERSION_TAG: production.version, SNAPSHOT_TAG: production.snapshot, _HOUR_TAG: name}
-    run_id = _log_once(f"predictions_{name}", tags, comparison, {}, [], page)
+    run = _log_once(f"predictions_{name}", tags, comparison, {}, [], page)
     facts = {
         "version": production.version,
         "snapshot": production.snapshot,
         "hour": hour.isoformat(),
         "rows": comparison.rows,
         **comparison.facts(),
-        "run_id": run_id,
+        **run,
     }
     datasets.monitored_hours.add(name, facts)
     return name
@@ -286,14 +291,14 @@ def _log_once(
     metrics: Mapping[str, float],
     inputs: Sequence[DatasetInput],
     page: Page,
-) -> str:
-    """Log an evaluation as a run and return its id; a finished run of an earlier try is kept."""
+) -> dict[str, str]:
+    """Log an evaluation as a run and return its ids; a finished run of an earlier try is kept."""
     client = MlflowClient()
     experiment = mlflow.set_experiment(EXPERIMENT)
     query = f"tags.`{_EVALUATION_TAG}` = '{name}'"
     for run in client.search_runs([experiment.experiment_id], query):
         if run.info.status == "FINISHED":
-            return str(run.info.run_id)
+            return _ids(run.info)
         log.warning("%s: an earlier try left run %s unfinished, deleted", name, run.info.run_id)
         client.delete_run(run.info.run_id)
     of_run = {_EVALUATION_TAG: name, _FINDINGS_TAG: _findings(comparison), **tags, **SOURCE}
@@ -303,4 +308,8 @@ def _log_once(
         shifts = {shift.name: shift.value for shift in comparison.shifts}
         mlflow.log_metrics({"rows": comparison.rows, **shifts, **metrics})
         mlflow.log_text(render(page), REPORT)
-    return str(started.info.run_id)
+    return _ids(started.info)
+
+
+def _ids(info: RunInfo) -> dict[str, str]:
+    return {"experiment_id": str(info.experiment_id), "run_id": str(info.run_id)}

@@ -159,17 +159,15 @@ def test_nothing_to_monitor_is_skipped_with_its_reason(
 ) -> None:
     reason = NothingToMonitor("No version is in Production yet")
     monkeypatch.setattr(os, "nice", lambda _: None)
-    for task in ("monitor_new_data", "monitor_predictions"):
+    for task in ("monitor_new_data", "monitor_predictions", "monitor_feedback"):
         monkeypatch.setattr(jobs, task, raising(reason))
     with pytest.raises(AirflowSkipException, match="No version is in Production yet"):
         start_monitoring(bag, "monitor_new_data")
+    dag_run = SimpleNamespace(run_after=datetime(2026, 11, 26, 10, 5, tzinfo=UTC))
     with pytest.raises(AirflowSkipException, match="No version is in Production yet"):
-        start_monitoring(
-            bag,
-            "monitor_predictions",
-            params={"hour": None},
-            dag_run=SimpleNamespace(run_after=datetime(2026, 11, 26, 10, 5, tzinfo=UTC)),
-        )
+        start_monitoring(bag, "monitor_predictions", params={"hour": None}, dag_run=dag_run)
+    with pytest.raises(AirflowSkipException, match="No version is in Production yet"):
+        start_monitoring(bag, "monitor_feedback", dag_run=dag_run)
 
 
 def test_a_production_that_can_t_answer_fails_without_a_retry(

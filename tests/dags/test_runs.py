@@ -22,6 +22,7 @@ DAGS = Path(__file__).parents[2] / "airflow" / "dags"
 # What Airflow says of itself.
 pytestmark = pytest.mark.filterwarnings("ignore")
 
+MONITORS = ("monitor_new_data", "monitor_predictions", "monitor_feedback")
 States = dict[str, set[str]]
 
 
@@ -205,12 +206,13 @@ def test_a_platform_without_a_version_monitors_nothing_and_passes(
 
     monkeypatch.setattr(jobs, "monitor_new_data", find_nothing)
     monkeypatch.setattr(jobs, "monitor_predictions", find_nothing)
+    monkeypatch.setattr(jobs, "monitor_feedback", find_nothing)
     state, states = run("monitor_data_drift")
-    assert states == {"monitor_new_data": {"skipped"}, "monitor_predictions": {"skipped"}}
+    assert states == {task: {"skipped"} for task in MONITORS}
     assert state == "success"
 
 
-def test_new_data_and_predictions_are_monitored_side_by_side(
+def test_new_data_predictions_and_feedback_are_monitored_side_by_side(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hours: list[tuple[object, ...]] = []
@@ -221,8 +223,9 @@ def test_new_data_and_predictions_are_monitored_side_by_side(
 
     monkeypatch.setattr(jobs, "monitor_new_data", lambda: ["name"])
     monkeypatch.setattr(jobs, "monitor_predictions", note)
+    monkeypatch.setattr(jobs, "monitor_feedback", lambda _: "name")
     state, states = run("monitor_data_drift")
-    assert states == {"monitor_new_data": {"success"}, "monitor_predictions": {"success"}}
+    assert states == {task: {"success"} for task in MONITORS}
     assert state == "success"
     ((run_after, chosen),) = hours
     assert isinstance(run_after, datetime)

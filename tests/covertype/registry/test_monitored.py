@@ -167,6 +167,7 @@ def test_an_evaluation_is_a_run_with_scores_shifts_and_a_report(
     document = world.datasets.monitored_batches.read()[name]
     (run,) = world.runs()
     assert run.info.run_id == document["run_id"]
+    assert run.info.experiment_id == document["experiment_id"]
     assert (run.info.run_name, run.info.status) == (name, "FINISHED")
     assert run.data.tags["mlflow.source.name"] == "airflow"
     assert run.data.tags["covertype.version"] == version
