@@ -7,7 +7,7 @@ import streamlit as st
 from covertype_ui import texts
 from covertype_ui.guard import guard
 from covertype_ui.language import choose_language, say, settle_language
-from covertype_ui.pages import batch, data, model, prediction
+from covertype_ui.pages import batch, data, model, monitoring, prediction
 
 settle_language()
 st.set_page_config(say(texts.TITLE), ":material/forest:", layout="wide")
@@ -18,6 +18,7 @@ PAGES = (
     (batch.page, texts.PAGE_BATCH, "lote", ":material/table_rows:"),
     (model.page, texts.PAGE_MODEL, "modelo", ":material/account_tree:"),
     (data.page, texts.PAGE_DATA, "datos", ":material/database:"),
+    (monitoring.page, texts.PAGE_MONITORING, "vigilancia", ":material/monitoring:"),
 )
 current = st.navigation(
     [

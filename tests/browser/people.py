@@ -17,6 +17,7 @@ PATHS = {
     texts.PAGE_BATCH: "lote",
     texts.PAGE_MODEL: "modelo",
     texts.PAGE_DATA: "datos",
+    texts.PAGE_MONITORING: "vigilancia",
 }
 _COLORS = 128
 

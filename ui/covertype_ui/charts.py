@@ -279,6 +279,155 @@ def class_shares(counts: Mapping[datetime, Sequence[int]]) -> Drawn:
     return spec, say(texts.CLASS_SHARES_ALT, shares=_in_words(last))
 
 
+def accuracy_by_batch(pairs: Mapping[str, tuple[float | None, float]]) -> Drawn:
+    """Draw the accuracy on the holdout and on a batch, by the name of version and batch."""
+    series = (say(texts.HOLDOUT), say(texts.NEXT_BATCH))
+    points: list[dict[str, Any]] = [
+        {"name": name, "series": which, "value": value, "written": percent(value)}
+        for name, pair in pairs.items()
+        for which, value in zip(series, pair, strict=True)
+        if value is not None
+    ]
+    spec = {
+        "height": 340,
+        "data": {"values": points},
+        "encoding": {
+            "x": {
+                "field": "name",
+                "type": "nominal",
+                "sort": None,
+                "title": None,
+                "axis": _TILTED | {"labelOverlap": True},
+            },
+            "y": {
+                "field": "value",
+                "type": "quantitative",
+                "title": None,
+                "scale": {"domain": [0, 1]},
+                "axis": {"format": "%"},
+            },
+            "tooltip": [
+                _tooltip("name", texts.BATCH),
+                _tooltip("series", texts.ROWS),
+                _tooltip("written", texts.ACCURACY),
+            ],
+        },
+        "layer": [
+            {"mark": {"type": "line", "color": WEAK}, "encoding": {"detail": {"field": "name"}}},
+            {
+                "mark": {"type": "point", "filled": True, "size": 110, "opacity": 1},
+                "encoding": {
+                    "color": _two_colors(series),
+                    "shape": {
+                        "field": "series",
+                        "type": "nominal",
+                        "scale": {"domain": list(series), "range": ["circle", "diamond"]},
+                        "legend": _ABOVE,
+                    },
+                },
+            },
+        ],
+    }
+    written = {
+        name: " → ".join(percent(value) for value in pair if value is not None)
+        for name, pair in pairs.items()
+    }
+    return spec, say(texts.ACCURACY_BY_BATCH_ALT, shares=_in_words(written))
+
+
+def then_and_now(bins: Mapping[str, tuple[float, float]]) -> Drawn:
+    """Draw the share of rows in each bin by name, then and now."""
+    series = (say(texts.THEN), say(texts.NOW))
+    parts: list[dict[str, Any]] = [
+        {"name": name, "series": which, "share": share, "written": percent(share)}
+        for name, pair in bins.items()
+        for which, share in zip(series, pair, strict=True)
+    ]
+    spec = {
+        "height": 300,
+        "data": {"values": parts},
+        "mark": {"type": "bar", "cornerRadiusEnd": 2},
+        "encoding": {
+            "x": {"field": "name", "type": "nominal", "sort": None, "title": None, "axis": _TILTED},
+            "xOffset": {"field": "series", "type": "nominal", "sort": list(series)},
+            "y": {
+                "field": "share",
+                "type": "quantitative",
+                "title": None,
+                "axis": {"format": "%"},
+            },
+            "color": _two_colors(series),
+            "tooltip": [
+                _tooltip("name", texts.VALUE),
+                _tooltip("series", texts.WHEN),
+                _tooltip("written", texts.SHARE),
+            ],
+        },
+    }
+    written = {name: f"{percent(then)} → {percent(now)}" for name, (then, now) in bins.items()}
+    return spec, say(texts.THEN_AND_NOW_ALT, shares=_in_words(written))
+
+
+def intervals(accuracies: Mapping[str, tuple[float, float, float]]) -> Drawn:
+    """Draw accuracies by name, each with the bounds of its interval: low, accuracy, high."""
+    written = {
+        name: say(
+            texts.ACCURACY_BETWEEN, share=percent(share), low=percent(low), high=percent(high)
+        )
+        for name, (low, share, high) in accuracies.items()
+    }
+    spec = {
+        "height": 2 * _ROW_HEIGHT * len(accuracies) + 60,
+        "data": {
+            "values": [
+                {"name": name, "low": low, "value": share, "high": high, "written": written[name]}
+                for name, (low, share, high) in accuracies.items()
+            ]
+        },
+        "encoding": {
+            "y": {
+                "field": "name",
+                "type": "nominal",
+                "sort": None,
+                "title": None,
+                "axis": {"labelLimit": 260},
+            },
+            "x": {
+                "field": "value",
+                "type": "quantitative",
+                "title": say(texts.ACCURACY),
+                "scale": {"domain": [0, 1]},
+                "axis": {"format": "%"},
+            },
+            "tooltip": [_tooltip("name", texts.VERSION), _tooltip("written", texts.ACCURACY)],
+        },
+        "layer": [
+            {
+                "mark": {"type": "rule", "color": STRONG, "strokeWidth": 2},
+                "encoding": {
+                    "x": {"field": "low", "type": "quantitative"},
+                    "x2": {"field": "high"},
+                },
+            },
+            {"mark": {"type": "point", "filled": True, "size": 110, "opacity": 1, "color": STRONG}},
+        ],
+    }
+    return spec, say(texts.LIVE_ALT, shares=_in_words(written))
+
+
+_TILTED: Spec = {"labelAngle": -40, "labelLimit": 140, "labelOverlap": False}
+_ABOVE: Spec = {"title": None, "orient": "top"}
+
+
+def _two_colors(names: Sequence[str]) -> Spec:
+    return {
+        "field": "series",
+        "type": "nominal",
+        "scale": {"domain": list(names), "range": [WEAK, STRONG]},
+        "legend": _ABOVE,
+    }
+
+
 def _tooltip(field: str, title: Phrase) -> Spec:
     return {"field": field, "type": "nominal", "title": say(title)}
 

@@ -2,7 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 
-from covertype.contract import CATEGORIES, COLUMNS, LABELLED, Category, Feature, Quantity
+from covertype.contract import (
+    CATEGORIES,
+    CLASSES,
+    COLUMNS,
+    LABELLED,
+    TARGET,
+    Category,
+    Feature,
+    Quantity,
+)
 from covertype.rows.violations import CELLS, Violation
 from covertype.training.derived import DERIVED
 from covertype_ui import texts
@@ -15,6 +24,34 @@ def label(feature: Feature) -> str:
     """Name a feature, with the unit of a quantity."""
     name = say(texts.FEATURE_LABELS[feature.name])
     return f"{name} ({feature.unit})" if isinstance(feature, Quantity) else name
+
+
+def column(name: str) -> str:
+    """Name a column, with the unit of a quantity; one that the contract lacks by its own name."""
+    feature = _FEATURES.get(name)
+    return label(feature) if feature and feature != TARGET else encoded(name)
+
+
+def bins(name: str, edges: Sequence[int]) -> list[str]:
+    """Name the bins of a column: the values of a category, or ranges that end at the edges."""
+    feature = _FEATURES.get(name)
+    if isinstance(feature, Category):
+        return list(feature.values)
+    if name == TARGET.name:
+        return [class_name(one) for one in CLASSES]
+    if not edges:
+        return []
+    ends = [number(edge) for edge in edges]
+    starts = [number(edge + 1) for edge in edges]
+    inner = [
+        low if low == high else say(texts.BIN, low=low, high=high)
+        for low, high in zip(starts, ends[1:], strict=False)
+    ]
+    return [
+        say(texts.FIRST_BIN, high=ends[0]),
+        *inner,
+        say(texts.LAST_BIN, low=ends[-1]),
+    ]
 
 
 def description(feature: Feature) -> str:

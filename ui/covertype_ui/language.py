@@ -1,6 +1,6 @@
 """The chosen language, and the format of its numbers and dates."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -85,6 +85,11 @@ def percent(share: float, decimals: int = 1) -> str:
 def moment(when: datetime) -> str:
     """Write a moment in the time zone of the person's browser: 23/11/2026 10:05."""
     return _local(when).strftime("%Y-%m-%d %H:%M" if language() == "en" else "%d/%m/%Y %H:%M")
+
+
+def day(when: date) -> str:
+    """Write a day: 23/11/2026."""
+    return when.strftime("%Y-%m-%d" if language() == "en" else "%d/%m/%Y")
 
 
 def short_moment(when: datetime) -> str:

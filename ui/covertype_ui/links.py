@@ -5,6 +5,7 @@ from covertype_ui.settings import settings
 
 COLLECTION_DAG = "descargar_datos_api"
 PREPROCESSING_DAG = "preprocess_covertype"
+MONITORING_DAG = "monitor_data_drift"
 
 
 def mlflow_version(version: str) -> str:

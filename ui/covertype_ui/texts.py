@@ -26,6 +26,7 @@ PAGE_PREDICTION = Phrase("Predicción", "Prediction")
 PAGE_BATCH = Phrase("Lote", "Batch")
 PAGE_MODEL = Phrase("Modelo", "Model")
 PAGE_DATA = Phrase("Datos", "Data")
+PAGE_MONITORING = Phrase("Vigilancia", "Monitoring")
 UNEXPECTED = Phrase(
     "Esta página tuvo un fallo propio. Recárguela; si se repite, avise a quien cuida la "
     "plataforma.",
@@ -473,6 +474,145 @@ REJECTIONS_ROWS = Phrase("Ver las filas", "See the rows")
 ROW_TEXT = Phrase("Fila", "Row")
 WRONG_WIDTH = Phrase("la fila debe tener {wanted} columnas", "the row must have {wanted} columns")
 EVERY_FILE = Phrase("Todos los archivos", "Every file")
+
+# Monitoring
+
+MONITORING_INTRODUCTION = Phrase(
+    "Cuánto acierta el modelo en bosque que nunca vio, y cuánto se aleja lo que llega de aquello "
+    "con lo que se entrenó.",
+    "How well the model does on forest that it has never seen, and how far what arrives is from "
+    "what it was trained on.",
+)
+MONITORING_EMPTY = Phrase(
+    "Todavía no se ha comparado nada. `monitor_data_drift` lo hace cuando hay una versión en "
+    "producción y llegan lotes o peticiones; puede seguirlo o ponerlo en marcha en "
+    "[Airflow]({airflow}).",
+    "Nothing was compared yet. `monitor_data_drift` does it once a version is in Production and "
+    "batches or requests arrive; you can follow it or start it in [Airflow]({airflow}).",
+)
+MONITORING_DAMAGED = Phrase(
+    "{count} resultados no se pueden leer y no se muestran: {names}. Los demás no dependen de "
+    "ellos.",
+    "{count} results can't be read and are not shown: {names}. The others do not depend on them.",
+)
+SEE_MONITORING = Phrase("La vigilancia en Airflow", "The monitoring in Airflow")
+SEE_COMPARISONS = Phrase("Todas las comparaciones en MLflow", "All comparisons in MLflow")
+SEE_REPORT = Phrase("Este lote en MLflow", "This batch in MLflow")
+MONITORED_OTHER = Phrase(
+    "Responde la versión {version}, de la que aún no hay comparaciones; esto es de la versión "
+    "{shown}.",
+    "Version {version} answers; there are no comparisons of it yet. This is of version {shown}.",
+)
+TWO_ACCURACIES = Phrase(
+    "Dos exactitudes de la versión {version}", "Two accuracies of version {version}"
+)
+HOLDOUT_ACCURACY = Phrase("En las filas de prueba", "On the holdout")
+HOLDOUT_MEANING = Phrase(
+    "Filas apartadas de los mismos lotes con los que se entrenó. Dice cuánto recuerda de ese "
+    "bosque.",
+    "Rows held out of the same batches that it was trained on. It says how well it remembers that "
+    "forest.",
+)
+NEXT_ACCURACY = Phrase("En el lote {batch}, nunca visto", "On batch {batch}, never seen")
+NEXT_MEANING = Phrase(
+    "{rows} filas que llegaron después de su entrenamiento. Dice qué esperar de lo próximo: cuente "
+    "con esta.",
+    "{rows} rows that arrived after its training. It says what to expect next: plan with this one.",
+)
+NOTHING_UNSEEN = Phrase(
+    "El lote {batch} no trajo ninguna fila nueva que medir: leídas {read}, rechazadas {rejected}.",
+    "Batch {batch} brought no new row to measure: {read} read, {rejected} rejected.",
+)
+ACCURACY_BY_BATCH = Phrase("Exactitud por versión y lote", "Accuracy by version and batch")
+ACCURACY_BY_BATCH_HELP = Phrase(
+    "Cada lote se mide antes de que el modelo se entrene con él. La distancia entre los dos puntos "
+    "es lo que se pierde fuera del bosque conocido.",
+    "Each batch is measured before the model is trained on it. The distance between the two points "
+    "is what is lost outside the known forest.",
+)
+ACCURACY_BY_BATCH_ALT = Phrase(
+    "Puntos con la exactitud en las filas de prueba y en el lote nuevo, por versión y lote: "
+    "{shares}",
+    "Points with the accuracy on the holdout and on the new batch, by version and batch: {shares}",
+)
+VERSION_AND_BATCH = Phrase("v{version} · lote {batch}", "v{version} · batch {batch}")
+HOLDOUT = Phrase("Filas de prueba", "Holdout")
+NEXT_BATCH = Phrase("Lote nunca visto", "Batch never seen")
+BATCH_CHANGES = Phrase("Qué cambia en el lote {batch}", "What changes in batch {batch}")
+BATCH_CHANGES_HELP = Phrase(
+    "Se compara con los datos de entrenamiento. Una medida se lista si pasa de su límite y de lo "
+    "que daría el azar.",
+    "It is compared with the training data. A measure is listed if it is above its limit and above "
+    "what chance gives.",
+)
+NO_FINDINGS = Phrase("Ninguna medida pasa de su límite.", "No measure is above its limit.")
+MEASURE = Phrase("Medida", "Measure")
+MEASURES: Mapping[str, Phrase] = {
+    "psi": Phrase("índice de estabilidad (PSI)", "population stability index (PSI)"),
+    "tv": Phrase("parte de filas que cambia de valor", "share of rows that change their value"),
+    "rejected": Phrase("parte de filas rechazadas", "share of rejected rows"),
+}
+WHOLE_ROW = Phrase("Filas enteras", "Whole rows")
+VALUE = Phrase("Valor", "Value")
+LIMIT = Phrase("Límite", "Limit")
+WHEN = Phrase("Cuándo", "When")
+THEN = Phrase("Entrenamiento", "Training")
+NOW = Phrase("Ahora", "Now")
+FARTHEST = Phrase("Los datos que más se alejan", "The inputs that are farthest")
+FARTHEST_HELP = Phrase(
+    "El índice de estabilidad es 0 si nada cambia. Los intervalos tienen cada uno un décimo de las "
+    "filas de entrenamiento; de los suelos se muestran los más frecuentes.",
+    "The stability index is 0 if nothing changes. Each range holds a tenth of the training rows; "
+    "of the soils the most frequent are shown.",
+)
+THEN_AND_NOW_ALT = Phrase(
+    "Barras con la parte de las filas al entrenarse y ahora, por valor: {shares}",
+    "Bars with the share of rows in training and now, by value: {shares}",
+)
+CLASSES_THEN_AND_NOW = Phrase("Coberturas, antes y ahora", "Covers, then and now")
+REQUESTS = Phrase("Qué se pregunta", "What is asked")
+REQUESTS_NONE = Phrase(
+    "Todavía no se ha comparado ninguna hora con peticiones.",
+    "No hour with requests was compared yet.",
+)
+REQUESTS_FOUND = Phrase(
+    "De las últimas {hours} horas con peticiones, {found} se alejan de los datos de entrenamiento.",
+    "Of the last {hours} hours with requests, {found} are far from the training data.",
+)
+HOUR = Phrase("Hora", "Hour")
+CHANGES = Phrase("Qué cambia", "What changes")
+CHANGES_MORE = Phrase("{first} y {count} más", "{first} and {count} more")
+ANSWERED_CLASSES = Phrase(
+    "Coberturas respondidas en la hora más reciente", "Covers answered in the newest hour"
+)
+ANSWERED_CLASSES_ABOUT = Phrase(
+    "{hour}: {rows} respuestas, comparadas con el entrenamiento de la versión {version}.",
+    "{hour}: {rows} answers, compared with the training of version {version}.",
+)
+LIVE = Phrase("Exactitud en uso", "Live accuracy")
+LIVE_HELP = Phrase(
+    "De las respuestas cuya cobertura real envió alguien. La línea es el intervalo del 95 %: con "
+    "pocas respuestas es ancho.",
+    "Of the answers whose true cover somebody sent. The line is the 95% interval: with few answers "
+    "it is wide.",
+)
+LIVE_NONE = Phrase(
+    "Nadie ha enviado todavía la cobertura real de una respuesta. Puede hacerlo debajo de cada "
+    "predicción.",
+    "Nobody has sent the true cover of an answer yet. You can do it below each prediction.",
+)
+LIVE_SINCE = Phrase(
+    "Coberturas reales recibidas desde el {since}.", "True covers received since {since}."
+)
+LIVE_VERSION = Phrase("Versión {version} ({rows} respuestas)", "Version {version} ({rows} answers)")
+LIVE_ALT = Phrase(
+    "Exactitud en uso de cada versión con su intervalo: {shares}",
+    "Live accuracy of each version with its interval: {shares}",
+)
+ACCURACY_BETWEEN = Phrase("{share} (entre {low} y {high})", "{share} (between {low} and {high})")
+FIRST_BIN = Phrase("hasta {high}", "up to {high}")
+BIN = Phrase("{low} a {high}", "{low} to {high}")
+LAST_BIN = Phrase("más de {low}", "over {low}")
 
 # The contract's rules
 
