@@ -150,6 +150,7 @@ def platform(
         _collect(Settings(), dataset)
         for number, trees in enumerate((5, 20, 2)):
             _train(number, trees)
+        _monitor(Settings(), dataset)
     with (
         _running(_inference(folder, mlflow_server)) as inference,
         _running(_app(folder, mlflow_server, inference.address)) as app,
@@ -176,6 +177,14 @@ def _train(number: int, trees: int) -> None:
     candidate = Candidate(number, parameters)
     (run,) = jobs.train_batch(Batch(FOREST, f"search-{number}", snapshot["name"], [candidate]))
     jobs.promote(jobs.register(run))
+
+
+def _monitor(settings: Settings, dataset: pd.DataFrame) -> None:
+    """Collect one more batch, of the mountains alone, and score the version in Production on it."""
+    high = dataset[dataset["Elevation"].astype(int) > 3100].sample(2000, random_state=0)
+    when = _FIRST_COLLECTION + timedelta(minutes=30)
+    settings.datasets.write_raw(1, 4, when, high.to_numpy().tolist())
+    jobs.monitor_new_data()
 
 
 @pytest.fixture(scope="session")

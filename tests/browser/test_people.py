@@ -332,6 +332,8 @@ def test_newcomer_is_told_what_is_on_its_way(newcomer: Person) -> None:
     newcomer.open(texts.PAGE_DATA)
     newcomer.reads(texts.DATA_EMPTY)
     newcomer.picture("fallo_sin_datos")
+    newcomer.open(texts.PAGE_MONITORING)
+    newcomer.reads(texts.MONITORING_EMPTY)
 
 
 def test_history_tells_refusals_in_the_language_that_was_chosen(person: Person) -> None:
@@ -341,6 +343,17 @@ def test_history_tells_refusals_in_the_language_that_was_chosen(person: Person) 
     person.reads(Phrase(es=spanish, en=""))
     person.choose_language("en")
     expect(person.page.get_by_text("is not higher than")).to_be_visible()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_new_batch_is_shown_with_what_it_changes(person: Person, language: Language) -> None:
+    person.language = language
+    person.open(texts.PAGE_MONITORING)
+    person.reads(texts.TWO_ACCURACIES, version=2)
+    person.reads(texts.NEXT_ACCURACY, batch=4)
+    person.reads(texts.BATCH_CHANGES, batch=4)
+    expect(person.page.get_by_role("cell", name="PSI").first).to_be_visible()
+    person.picture(f"vigilancia_{language}")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -372,6 +385,6 @@ def test_a_phone_s_width_is_enough(person_on_phone: Person) -> None:
 
 def test_pages_are_reached_by_their_names(person: Person) -> None:
     person.open()
-    for what in (texts.PAGE_BATCH, texts.PAGE_MODEL, texts.PAGE_DATA, texts.PAGE_PREDICTION):
+    for what in reversed(PATHS):
         person.page.get_by_role("link", name=what.es).click()
         expect(person.page.get_by_role("heading", level=1)).to_have_text(what.es)

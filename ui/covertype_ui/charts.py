@@ -281,7 +281,7 @@ def class_shares(counts: Mapping[datetime, Sequence[int]]) -> Drawn:
 
 def accuracy_by_batch(pairs: Mapping[str, tuple[float | None, float]]) -> Drawn:
     """Draw the accuracy on the holdout and on a batch, by the name of version and batch."""
-    series = (say(texts.HOLDOUT), say(texts.NEXT_BATCH))
+    series = (say(texts.HOLDOUT), say(texts.UNSEEN_BATCH))
     points: list[dict[str, Any]] = [
         {"name": name, "series": which, "value": value, "written": percent(value)}
         for name, pair in pairs.items()

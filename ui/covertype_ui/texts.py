@@ -537,7 +537,7 @@ ACCURACY_BY_BATCH_ALT = Phrase(
 )
 VERSION_AND_BATCH = Phrase("v{version} · lote {batch}", "v{version} · batch {batch}")
 HOLDOUT = Phrase("Filas de prueba", "Holdout")
-NEXT_BATCH = Phrase("Lote nunca visto", "Batch never seen")
+UNSEEN_BATCH = Phrase("Lote nunca visto", "Batch never seen")
 BATCH_CHANGES = Phrase("Qué cambia en el lote {batch}", "What changes in batch {batch}")
 BATCH_CHANGES_HELP = Phrase(
     "Se compara con los datos de entrenamiento. Una medida se lista si pasa de su límite y de lo "
