@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from mlflow.entities import Run
@@ -28,7 +29,8 @@ def tasks_of(stack: Stack, run: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def rows_of(run: Run) -> int:
-    return int(run.data.params["train_rows"]) + int(run.data.params["test_rows"])
+    """Return the rows of the snapshot that a run was trained on, as its name holds them."""
+    return int(Path(run.data.tags["covertype.snapshot"]).stem.split("_")[1])
 
 
 def latest_round(stack: Stack) -> dict[str, Run]:

@@ -1,8 +1,11 @@
 """All ten batches, back to back, on containers with their default limits."""
 
+import json
+
 import pytest
 
 from covertype.contract import GROUPS
+from covertype.gate.verdicts import RULE, tag_of
 from covertype.registry.names import ALIAS, MODEL_NAME
 from covertype.training.searches import FOREST, LOGREG, LOGREG_GRID
 from tests.compose.stack import Stack, check_kept, wait_for
@@ -34,6 +37,22 @@ from pathlib import Path
 from covertype.data import Datasets
 datasets = Datasets(Path("/data/datasets"))
 print(datasets.processed.count(), len(datasets.snapshot_names()))
+"""
+
+_JUDGEMENTS = """
+import json
+from pathlib import Path
+from covertype.data import Datasets
+datasets = Datasets(Path("/data/datasets"))
+entries = [
+    [one.kind, one.version, one.former, one.state, dict(one.facts)]
+    for one in datasets.history.entries()
+]
+batches = [
+    [b["version"], b["batch"], b["metrics"]["accuracy"], b["holdout"]["accuracy"]]
+    for b in datasets.monitored_batches.read().values() if "metrics" in b
+]
+print(json.dumps([entries, batches]))
 """
 
 
@@ -127,11 +146,37 @@ def test_the_platform_keeps_up_with_all_ten_batches(stack: Stack) -> None:
     assert rows_of(stack.mlflow.get_run(production.run_id)) == rows
     assert sizes[FOREST.run_name(len(FOREST.candidates) - 1)] < BEST_BYTES
     assert sum(sizes.values()) < ROUND_BYTES
+    _check_judgements(stack)
     wait_for(
         "the last version answers",
         lambda: stack.predict().json()["model_version"] == str(production.version),
         30,
     )
+
+
+def _check_judgements(stack: Stack) -> None:
+    """Production never became less accurate on the same rows, and was scored on what was new."""
+    entries, batches = json.loads(in_scheduler(stack, _JUDGEMENTS))
+    lines = []
+    for kind, version, former, state, facts in entries:
+        assert state == "done"
+        assert kind in {"promoted", "refused"}
+        accuracy, before = (
+            float(facts[tag_of(name)]) if tag_of(name) in facts else None
+            for name in ("accuracy", "former_accuracy")
+        )
+        if kind == "promoted" and former is not None:
+            assert accuracy is not None
+            assert before is not None
+            assert accuracy > before
+        lines.append(f"  version {version} {kind} by {facts[RULE]}: {accuracy}, before {before}")
+    lines += [
+        f"  version {version} on batch {batch}: next batch {following:.4f}, holdout {holdout:.4f}"
+        for version, batch, following, holdout in batches
+    ]
+    stack.figures["Judgements"] = "\n" + "\n".join(lines)
+    assert entries[0][0] == "promoted"
+    assert batches
 
 
 @pytest.mark.parametrize("service", ["mlflow", "airflow-scheduler"])
