@@ -11,7 +11,7 @@ RUN := $(UV) run --no-sync
 # Many processes start at once: compiling every module on installation beats each of them doing so.
 export UV_COMPILE_BYTECODE := 1
 
-.PHONY: help install run smoke bench bench-training bench-serving bench-connections load rebuild-data promote rollback up down logs secrets doctor test coverage test-browser test-compose test-growth format lint
+.PHONY: help install run smoke bench bench-training bench-serving bench-connections load rebuild-data promote rollback reproduce up down logs secrets doctor test coverage test-browser test-compose test-growth format lint
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -71,18 +71,20 @@ rebuild-data: install ## Make the processed rows again from all raw files; FEWER
 		$(RUN) python -m covertype.rebuild $(if $(FEWER_ROWS),--fewer-rows)
 
 # Where the platform runs in containers, they do it; else the one of `make run`.
-CHANGE = $(1) "$(VERSION)" --why "$(WHY)" --who "$$(id -un)"
-CHANGE_PRODUCTION = if [ -n "$$(docker compose ps --quiet airflow-scheduler 2>/dev/null)" ]; \
-	then docker compose exec -T airflow-scheduler python -m covertype.production $(CHANGE); \
+ON_PLATFORM = if [ -n "$$(docker compose ps --quiet airflow-scheduler 2>/dev/null)" ]; \
+	then docker compose exec -T airflow-scheduler python -m $(1); \
 	else $(MAKE) --no-print-directory install && \
-		DATASETS_URL="$${DATASETS_URL:-.local/state/datasets}" \
-		$(RUN) python -m covertype.production $(CHANGE); fi
+		DATASETS_URL="$${DATASETS_URL:-.local/state/datasets}" $(RUN) python -m $(1); fi
+WHO_AND_WHY = --who "$$(id -un)" --why "$(WHY)"
 
 promote: ## Put an eligible version into Production: VERSION=n, and WHY="…" for the history
-	@$(call CHANGE_PRODUCTION,promote)
+	@$(call ON_PLATFORM,covertype.production promote "$(VERSION)" $(WHO_AND_WHY))
 
 rollback: ## Put Production back to an earlier version: VERSION=n, and WHY="…" for the history
-	@$(call CHANGE_PRODUCTION,rollback)
+	@$(call ON_PLATFORM,covertype.production rollback "$(VERSION)" $(WHO_AND_WHY))
+
+reproduce: ## Train a version again from its snapshot, and compare the answers: VERSION=n
+	@$(call ON_PLATFORM,covertype.reproduce "$(VERSION)")
 
 up: ## Start the platform in containers and wait until all is healthy
 	@$(PYTHON) -m tools.containers.up

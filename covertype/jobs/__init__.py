@@ -14,6 +14,7 @@ from covertype.jobs.promotion import (
     promote,
     promote_by_hand,
     register,
+    reproduce,
     roll_back,
     wait_until_served,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "promote",
     "promote_by_hand",
     "register",
+    "reproduce",
     "roll_back",
     "take_snapshot",
     "train_batch",

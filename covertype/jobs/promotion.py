@@ -7,8 +7,9 @@ import numpy as np
 from covertype.gate.rules import Limits
 from covertype.jobs import services
 from covertype.jobs.connection import connect
-from covertype.registry import manual, promotion, tracking
+from covertype.registry import manual, promotion, reproduction, tracking
 from covertype.registry.promotion import Gate
+from covertype.registry.reproduction import Reproduction
 from covertype.rows.codes import find
 from covertype.settings import PromotionSettings, Settings
 from covertype.training.fitting import judgement_rows
@@ -74,6 +75,17 @@ def roll_back(version: str, who: str, why: str) -> None:
         If the version may not become Production.
     """
     manual.roll_back(connect().datasets.history, version, who, why)
+
+
+def reproduce(version: str) -> Reproduction:
+    """Train a version again from its snapshot and compare the answers.
+
+    Raises
+    ------
+    NotReproducible
+        If its snapshot or its parameters are not known any more.
+    """
+    return reproduction.reproduce(version, connect().datasets)
 
 
 def wait_until_served(version: str) -> list[str]:

@@ -43,8 +43,12 @@ from covertype.training.searches import Parameters, Search
 log = logging.getLogger(__name__)
 
 _DESCRIBED_ROWS = 1000
+TRAINED_BY = "trained_by"
 _SEARCH_TAG = "covertype.search"
 SNAPSHOT_TAG = "covertype.snapshot"
+PARAMETERS_TAG = "covertype.parameters"
+"""The candidate's parameters as JSON: MLflow's own are text, and stand beside other facts."""
+
 SOURCE = {"mlflow.source.name": "airflow", "mlflow.source.type": "JOB"}
 _NOT_THERE = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 
@@ -102,7 +106,8 @@ def train_batch(batch: Batch, datasets: Datasets) -> list[str]:
             )
             for one in missing:
                 name = batch.search.run_name(one.number)
-                with mlflow.start_run(run_name=name, tags=tags) as run:
+                own = {PARAMETERS_TAG: json.dumps(dict(one.parameters))}
+                with mlflow.start_run(run_name=name, tags=tags | own) as run:
                     trained = next(fits)
                     _log(run, batch.search, one.parameters, data, inputs, trained)
                 finished[one.number] = str(run.info.run_id)
@@ -178,7 +183,7 @@ def _log(
         **parameters,
         "train_rows": len(data.train),
         "selection_rows": len(data.selection),
-        "trained_by": trained.trained_by,
+        TRAINED_BY: trained.trained_by,
     }
     converged = has_converged(trained.model)
     if converged is not None:
