@@ -132,7 +132,11 @@ class Datasets:
     def newest_snapshot_rows(self) -> int:
         """Return how many rows the newest snapshot holds, 0 without one."""
         names = self.snapshot_names()
-        return int(pq.read_metadata(self.root / names[-1]).num_rows) if names else 0
+        return self.count_snapshot(names[-1]) if names else 0
+
+    def count_snapshot(self, name: str) -> int:
+        """Return how many rows a snapshot holds."""
+        return int(pq.read_metadata(self.root / name).num_rows)
 
     def read_snapshot(self, name: str) -> pd.DataFrame:
         """Return the rows of a snapshot."""
@@ -156,6 +160,13 @@ class Datasets:
     def read_unseen(self, snapshot: str, batch: UnseenBatch) -> UnseenRows:
         """Read the rows of a batch that a snapshot does not hold."""
         return unseen.read(self.raw, self.root / snapshot, batch)
+
+    def collected_period(self, snapshot: str) -> tuple[datetime, datetime] | None:
+        """Return when the first and the last raw file of a snapshot were collected.
+
+        None if it does not tell what was read for it.
+        """
+        return unseen.collected_period(self.raw, self.root / snapshot)
 
     def read_newest_batch(self, snapshot: str) -> Codes:
         """Return the valid rows of the newest batch that a snapshot holds, shape (n, 13).

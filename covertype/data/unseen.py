@@ -8,6 +8,7 @@ import logging
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,16 @@ def read_newest_batch(raw: RawFiles, snapshot: Path) -> Codes:
     return _read_files(raw, names)[0]
 
 
+def collected_period(raw: RawFiles, snapshot: Path) -> tuple[datetime, datetime] | None:
+    """Return when the first and the last raw file of a snapshot were collected, None if unknown."""
+    times = [
+        collected
+        for name in raw.arrivals.until(read_record(snapshot) or Record())
+        if (collected := _collected(name)) is not None
+    ]
+    return (min(times), max(times)) if times else None
+
+
 def _read_files(raw: RawFiles, names: Iterable[str]) -> tuple[Codes, int, int]:
     """Return the distinct valid rows of raw files, how many rows they have, and how many invalid.
 
@@ -107,7 +118,17 @@ def _read_files(raw: RawFiles, names: Iterable[str]) -> tuple[Codes, int, int]:
 
 
 def _batch(name: str) -> int | None:
+    parsed = _parsed(name)
+    return None if parsed is None else parsed.batch
+
+
+def _collected(name: str) -> datetime | None:
+    parsed = _parsed(name)
+    return None if parsed is None else parsed.collected
+
+
+def _parsed(name: str) -> RawFile | None:
     try:
-        return RawFile.from_name(name).batch
+        return RawFile.from_name(name)
     except ValueError:
         return None

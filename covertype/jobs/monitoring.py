@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from covertype.jobs.connection import connect
 from covertype.monitoring.drift import Limits
 from covertype.monitoring.live import live_accuracy
-from covertype.registry import monitored
+from covertype.registry import cards, monitored
 from covertype.registry.monitored import NothingToMonitor
 from covertype.settings import Settings
 
@@ -16,6 +16,8 @@ _LIVE_SPAN = timedelta(days=30)
 def monitor_new_data() -> list[str]:
     """Score Production on the raw rows that it has never seen; return the evaluations' names.
 
+    The model card then tells the new scores.
+
     Raises
     ------
     NothingToMonitor
@@ -24,7 +26,10 @@ def monitor_new_data() -> list[str]:
         If the version in Production can't answer.
     """
     settings = connect()
-    return monitored.monitor_batches(settings.datasets, _limits(settings))
+    datasets = settings.datasets
+    evaluations = monitored.monitor_batches(datasets, _limits(settings))
+    cards.write_card(datasets, monitored.find_production(datasets).version)
+    return evaluations
 
 
 def monitor_predictions(run_after: datetime, hour: datetime | None = None) -> str:

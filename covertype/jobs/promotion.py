@@ -7,7 +7,7 @@ import numpy as np
 from covertype.gate.rules import Limits
 from covertype.jobs import services
 from covertype.jobs.connection import connect
-from covertype.registry import manual, promotion, reproduction, tracking
+from covertype.registry import cards, manual, promotion, reproduction, tracking
 from covertype.registry.promotion import Gate
 from covertype.registry.reproduction import Reproduction
 from covertype.rows.codes import find
@@ -52,6 +52,8 @@ def promote(version: str) -> bool:
     )
     decision = gate.promote(version)
     log.info("Version %s %s: %s", version, decision.outcome, decision.verdict.reason)
+    if decision.promoted:
+        cards.write_card(datasets, version)
     return decision.promoted
 
 
@@ -63,7 +65,9 @@ def promote_by_hand(version: str, who: str, why: str) -> None:
     NotPossible
         If the version may not become Production.
     """
-    manual.promote_by_hand(connect().datasets.history, version, who, why)
+    datasets = connect().datasets
+    manual.promote_by_hand(datasets.history, version, who, why)
+    cards.write_card(datasets, version)
 
 
 def roll_back(version: str, who: str, why: str) -> None:

@@ -150,3 +150,19 @@ def test_a_snapshot_is_read_part_by_part_in_its_order(datasets: Datasets) -> Non
     collect(datasets, 1, 1, [2001, 2000, 2002])
     parts = list(datasets.read_snapshot_parts(snapshot(datasets)))
     assert elevations(np.concatenate(parts)) == [2001, 2000, 2002]
+
+
+def test_the_period_of_a_snapshot_is_that_of_its_own_files(datasets: Datasets) -> None:
+    collect(datasets, 1, 1, [2000], minutes=5)
+    collect(datasets, 2, 1, [2001])
+    name = snapshot(datasets)
+    collect(datasets, 1, 2, [2002], minutes=60)
+    assert datasets.collected_period(name) == (MOMENT, MOMENT + timedelta(minutes=5))
+
+
+def test_a_snapshot_that_does_not_tell_its_files_has_no_period(datasets: Datasets) -> None:
+    collect(datasets, 1, 1, [2000])
+    name = snapshot(datasets)
+    table = pq.read_table(datasets.root / name)
+    pq.write_table(table.replace_schema_metadata({}), datasets.root / name)
+    assert datasets.collected_period(name) is None

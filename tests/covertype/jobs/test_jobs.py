@@ -134,6 +134,12 @@ def test_only_a_better_version_takes_the_place_of_production(
     assert jobs.promote(fair)
     assert not jobs.promote(weak)
     assert version_in_production() == fair
+    artifacts = [{file.path for file in MlflowClient().list_artifacts(run)} for run in runs]
+    assert {"promotion.html", "model_card.html"} <= artifacts[0]
+    assert "promotion.html" in artifacts[1]
+    assert "model_card.html" not in artifacts[1]
+    card = mlflow.artifacts.load_text(f"runs:/{runs[0]}/model_card.html")
+    assert f"{snapshot.rows:,} distinct rows: snapshot {snapshot.name}" in card
     refused = MlflowClient().get_model_version(MODEL_NAME, weak)
     assert refused.tags["promotion.verdict"] == "refused"
     assert "is not higher than" in refused.tags["promotion.reason"]

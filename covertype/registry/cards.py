@@ -1,0 +1,62 @@
+"""Writes the model card of a version as an artifact of its run."""
+
+from importlib.metadata import version as installed
+
+import mlflow
+from mlflow import MlflowClient
+
+from covertype.data import Datasets
+from covertype.gate.verdicts import REASON
+from covertype.registry.logged import fetch_figures, model_uri
+from covertype.registry.names import MODEL_NAME
+from covertype.registry.tracking import SNAPSHOT_TAG, TRAINED_BY
+from covertype.reports.card import CardFacts, NextBatchScore, card_page
+from covertype.reports.page import render
+
+CARD = "model_card.html"
+"""The artifact of the version's run."""
+
+
+def write_card(datasets: Datasets, version: str) -> None:
+    """Write the card of a version from what is known now; a later card replaces it."""
+    registered = MlflowClient().get_model_version(MODEL_NAME, version)
+    run = MlflowClient().get_run(registered.run_id)
+    snapshot = run.data.tags.get(SNAPSHOT_TAG, "")
+    is_known = snapshot in datasets.snapshot_names()
+    sklearn = mlflow.models.get_model_info(model_uri(run)).flavors["sklearn"]["sklearn_version"]
+    facts = CardFacts(
+        version=version,
+        snapshot=snapshot or "unknown",
+        rows=datasets.count_snapshot(snapshot) if is_known else 0,
+        period=datasets.collected_period(snapshot) if is_known else None,
+        parameters={
+            name: value for name, value in sorted(run.data.params.items()) if name != TRAINED_BY
+        },
+        libraries={
+            "scikit-learn": sklearn,
+            "trained by": run.data.params.get(TRAINED_BY, "unknown"),
+            "MLflow": installed("mlflow-skinny"),
+        },
+        metrics=run.data.metrics,
+        confusion=fetch_figures(run.info.run_id).confusion_matrix,
+        reason=registered.tags.get(REASON, "it was put into Production by hand"),
+        next_batches=_next_batches(datasets),
+    )
+    MlflowClient().log_text(run.info.run_id, render(card_page(facts)), CARD)
+
+
+def _next_batches(datasets: Datasets) -> list[NextBatchScore]:
+    """Return the last scores of each version on each batch."""
+    last = {
+        (one["version"], one["batch"]): NextBatchScore(
+            one["version"],
+            one["batch"],
+            one["rows"],
+            one["metrics"]["accuracy"],
+            one["metrics"]["f1_macro"],
+            sum(shift["finding"] for shift in one["shifts"]),
+        )
+        for one in datasets.monitored_batches.read().values()
+        if "metrics" in one
+    }
+    return list(last.values())
