@@ -126,9 +126,18 @@ def once_in_production(entries: list[Entry]) -> list[Entry]:
 
 
 def waiting(entries: list[Entry]) -> list[Entry]:
-    """Return the versions that wait for a person: those eligible since Production last changed."""
-    last = {entry.version: entry for entry in entries}
-    return [entry for entry in reversed(last.values()) if entry.kind is Kind.ELIGIBLE]
+    """Return the versions that wait for a person, the newest first.
+
+    They passed the gate beside the present version in Production; beside another one they would
+    have to be judged again.
+    """
+    present = production_of(entries)
+    last = {entry.version: entry for entry in entries if entry.state is State.DONE}
+    return [
+        entry
+        for entry in reversed(last.values())
+        if entry.kind is Kind.ELIGIBLE and entry.former == present
+    ]
 
 
 def _entry(number: int, content: Mapping[str, Any], ended: Mapping[str, Any] | None) -> Entry:

@@ -56,5 +56,7 @@ class Settings(DatasetsSettings, RegistrySettings, InferenceSettings):
     data_api_timeout_seconds: Annotated[float, Field(gt=0, le=300)] = 20
     models_dir: Path = Path(".local/models")
     retrain_growth: Annotated[float, Field(gt=0, le=10)] = 0.25
+    retrain_psi: Annotated[float, Field(ge=0)] = 0.0
+    retrain_next_accuracy: Annotated[float, Field(ge=0, le=1)] = 0.0
     drift_psi_limit: Annotated[float, Field(gt=0, le=10)] = 0.25
     drift_share_limit: Annotated[float, Field(gt=0, le=1)] = 0.1

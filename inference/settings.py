@@ -23,7 +23,7 @@ class ServingSettings(DatasetsSettings, RegistrySettings):
     prediction_log: bool = True
     """Whether predictions are logged to `predictions/` under the datasets root."""
 
-    prediction_log_seconds: Annotated[float, Field(gt=0, le=3600)] = 10
+    prediction_log_seconds: Annotated[float, Field(gt=0, le=240)] = 10
     """Pause between two writes of the logs of predictions and of feedback.
 
     A kill loses at most that much.

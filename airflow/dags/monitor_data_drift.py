@@ -11,7 +11,7 @@ Production, or without anything new, the tasks are skipped.
 import os
 from datetime import datetime, timedelta
 
-from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, Param, dag, task
+from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, Param, TriggerRule, dag, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from assets import RAW_DATA
@@ -59,7 +59,7 @@ def monitor_data_drift():
         except Unusable as reason:
             raise AirflowFailException(f"Production can't answer: {reason}") from reason
 
-    @task
+    @task(trigger_rule=TriggerRule.ALL_DONE)
     def monitor_predictions(params=None, dag_run=None) -> str:
         from covertype import jobs
         from covertype.registry.monitored import NothingToMonitor
@@ -71,7 +71,7 @@ def monitor_data_drift():
         except NothingToMonitor as reason:
             raise AirflowSkipException(str(reason)) from None
 
-    @task
+    @task(trigger_rule=TriggerRule.ALL_DONE)
     def monitor_feedback(dag_run=None) -> str:
         from covertype import jobs
         from covertype.registry.monitored import NothingToMonitor
@@ -82,9 +82,8 @@ def monitor_data_drift():
         except NothingToMonitor as reason:
             raise AirflowSkipException(str(reason)) from None
 
-    monitor_new_data()
-    monitor_predictions()
-    monitor_feedback()
+    # One after another, as they take memory beside a training; none waits for success.
+    monitor_new_data() >> monitor_predictions() >> monitor_feedback()
 
 
 monitor_data_drift()

@@ -58,12 +58,17 @@ def search_dag(dag_id: str, search: Search, *, promotes: bool, pool: str) -> Non
     )
     def run_search():
         @task
-        def plan(params=None, dag_run=None) -> list[dict]:
+        def plan(params=None, dag_run=None, triggering_asset_events=None) -> list[dict]:
             from covertype import jobs
 
             # Announcements during the previous run become one round, on the newest data.
             search_id = f"{dag_id}/{dag_run.run_id}"
-            return jobs.plan_search(search, params["candidates"], search_id, params["snapshot"])
+            news = triggering_asset_events.get(TRAINING_DATA) or []
+            # People can create events too, without a reason, or start the DAG.
+            reason = news[-1].extra.get("reason") if news else None
+            return jobs.plan_search(
+                search, params["candidates"], search_id, params["snapshot"], reason
+            )
 
         @task(pool=pool, map_index_template="{{ name }}")
         def train(batch: dict) -> list[str]:

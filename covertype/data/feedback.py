@@ -1,9 +1,11 @@
 """Feedback: the true classes that clients send of predictions and of observations."""
 
-from datetime import date
+from collections.abc import Sequence
+from datetime import date, timedelta
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 from covertype.contract import CATEGORY_NAMES, FEATURE_NAMES, QUANTITY_NAMES
 from covertype.data import predictions
@@ -17,18 +19,42 @@ _TYPES = (
 )
 
 
+_ANSWERED_BEFORE = timedelta(days=30)
+"""True classes of earlier predictions than this before the first day are not joined."""
+
+_LARGEST_ROWS = 1_000_000
+"""The newest feedback that is read; more would not change an accuracy, but fill the memory."""
+
+
 def read(folder: Path, since: date, predictions_folder: Path) -> pd.DataFrame:
     """Return the feedback of a day and later, as `Datasets.read_feedback` says."""
     files = predictions.days_files(folder, since)
     if not files:
         return pd.DataFrame(columns=[*_KEY, *_ANSWERED]).astype(_TYPES)
-    rows = pd.concat([pd.read_parquet(file).astype(_TYPES) for file in files])
+    rows = pd.concat([pd.read_parquet(file).astype(_TYPES) for file in _newest(files)])
     rows = rows.sort_values("time", kind="stable")
     is_by_id = rows["prediction_id"] != ""
     by_id = rows.loc[is_by_id, _KEY].drop_duplicates("prediction_id", keep="last")
-    found = predictions.find(predictions_folder, by_id["prediction_id"].tolist())
+    ids, earliest = by_id["prediction_id"].tolist(), _before(since, _ANSWERED_BEFORE)
+    found = predictions.find(predictions_folder, ids, earliest)
     joined = by_id.merge(
         found[["id", *_ANSWERED]], "left", left_on="prediction_id", right_on="id"
     ).drop(columns="id")
     whole = pd.concat([rows.loc[~is_by_id, [*_KEY, *_ANSWERED]], joined.astype(_TYPES)])
     return whole.sort_values("time", kind="stable", ignore_index=True)
+
+
+def _newest(files: Sequence[Path]) -> list[Path]:
+    """Return the newest files, with as many rows as may be read; at least one."""
+    kept: list[Path] = []
+    rows = 0
+    for file in sorted(files, key=lambda file: (file.parent.name, file.name), reverse=True):
+        rows += pq.read_metadata(file).num_rows
+        if kept and rows > _LARGEST_ROWS:
+            break
+        kept.append(file)
+    return kept[::-1]
+
+
+def _before(day: date, span: timedelta) -> date:
+    return day - span if day - date.min > span else date.min

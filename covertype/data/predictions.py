@@ -26,12 +26,13 @@ def read(folder: Path, since: date) -> pd.DataFrame:
     return together.assign(**{_ID: together[_ID].fillna("")})
 
 
-def find(folder: Path, ids: Collection[str]) -> pd.DataFrame:
+def find(folder: Path, ids: Collection[str], since: date) -> pd.DataFrame:
     """Return the predictions with some ids, as `read` does; those that are not there are left out.
 
-    Only the files from the day of the oldest id on are looked at.
+    Only the files from the day of the oldest id on are looked at, and none before `since`: whoever
+    sends an id could make one of any day.
     """
-    days = [day for day in map(day_of, ids) if day]
+    days = [day for day in map(day_of, ids) if day and day >= since]
     wanted = [(_ID, "in", set(ids))]
     frames = [
         pd.read_parquet(file, columns=list(_COLUMNS), filters=wanted)
@@ -43,6 +44,8 @@ def find(folder: Path, ids: Collection[str]) -> pd.DataFrame:
 
 def read_newest(folder: Path, count: int) -> Codes:
     """Return the newest predictions, as `Datasets.read_newest_predictions` says."""
+    if not count:
+        return NO_ROWS
     codes, times = NO_ROWS, np.empty(0, np.int64)
     for day in sorted(folder.glob("*"), reverse=True):
         files = ((_last_time(file), file) for file in day.glob("*.parquet"))

@@ -25,10 +25,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class UnseenBatch:
-    """A batch of the data API, by number, and its raw files, in order of arrival."""
+    """A batch of the data API, by number, and its raw files, in order of arrival.
+
+    `is_next` tells that the snapshot holds no file of it: a model trained on the snapshot knows
+    nothing of this batch.
+    """
 
     number: int
     sources: tuple[str, ...]
+    is_next: bool = True
 
 
 @dataclass(frozen=True)
@@ -59,12 +64,17 @@ def batches_after(raw: RawFiles, snapshot: Path) -> list[UnseenBatch]:
 
     Files that were copied in by hand under a name without a batch number belong to none.
     """
-    names, _ = raw.arrivals.after(read_record(snapshot) or Record())
+    record = read_record(snapshot) or Record()
+    held = {number for name in raw.arrivals.until(record) if (number := _batch(name)) is not None}
+    names, _ = raw.arrivals.after(record)
     sources: dict[int, list[str]] = {}
     for name in names:
         if (number := _batch(name)) is not None:
             sources.setdefault(number, []).append(name)
-    return [UnseenBatch(number, tuple(files)) for number, files in sources.items()]
+    return [
+        UnseenBatch(number, tuple(files), is_next=number not in held)
+        for number, files in sources.items()
+    ]
 
 
 def read(raw: RawFiles, snapshot: Path, batch: UnseenBatch) -> UnseenRows:

@@ -12,7 +12,7 @@ from covertype.gate.statistics import mcnemar_mid_p, paired_difference
 from covertype.gate.verdicts import Check, Figure, Rule, Verdict
 
 _SIGNIFICANCE = 0.05
-_SUM_TOLERANCE = 1e-6
+_SUM_TOLERANCE = 1e-9
 _MB = 1e6
 
 Probabilities = npt.NDArray[np.float64]
@@ -117,13 +117,18 @@ def _passing_rule(incumbent: Incumbent | None) -> Rule:
     return Rule.FORMER_FAULT if incumbent.probabilities is None else Rule.BETTER
 
 
-def _answers_are_valid(probabilities: Probabilities) -> Check:
+def are_valid(probabilities: Probabilities) -> npt.NDArray[np.bool_]:
+    """Return which rows, shape (n, 7), are probabilities: not negative, with the sum 1."""
     # Written this way, a NaN also counts as invalid.
-    valid = (np.abs(probabilities.sum(axis=1) - 1) <= _SUM_TOLERANCE) & (probabilities >= 0).all(
-        axis=1
+    valid: npt.NDArray[np.bool_] = (probabilities >= 0).all(axis=1) & (
+        np.abs(probabilities.sum(axis=1) - 1) <= _SUM_TOLERANCE
     )
-    invalid = int((~valid).sum())
-    figures = {"invalid_answers": invalid, "test_rows": len(valid)}
+    return valid
+
+
+def _answers_are_valid(probabilities: Probabilities) -> Check:
+    invalid = int((~are_valid(probabilities)).sum())
+    figures = {"invalid_answers": invalid, "test_rows": len(probabilities)}
     return Check(Rule.INVALID_ANSWERS, not invalid, figures)
 
 
@@ -174,6 +179,8 @@ def _gain(
         "test_rows": len(right),
     }
     yield Check(Rule.NOT_BETTER, gained > lost, beside)
+    if gained <= lost:
+        return
     yield Check(
         Rule.GAIN_TOO_SMALL,
         (gained - lost) / len(right) >= limits.minimum_gain,
@@ -181,7 +188,7 @@ def _gain(
     )
     yield Check(
         Rule.NOT_SIGNIFICANT,
-        gained > lost and p_value < _SIGNIFICANCE,
+        p_value < _SIGNIFICANCE,
         {**beside, "gained": gained, "lost": lost, "p_value": p_value},
     )
 

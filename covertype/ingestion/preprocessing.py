@@ -88,16 +88,3 @@ def _read(datasets: Datasets, name: str) -> tuple[Codes, int] | None:
     if rejected:
         log.warning("%s: %d rows rejected, see rejected/", name, len(rejected))
     return valid, len(rejected)
-
-
-def grown_enough(rows: int, announced: int, growth: float) -> bool:
-    """Return whether the training data has grown enough to train again.
-
-    Parameters
-    ----------
-    rows, announced : int
-        Rows now, and at the last announcement (0 before the first).
-    growth : float
-        The share by which the rows must have grown since then.
-    """
-    return rows > announced and rows >= announced * (1 + growth)

@@ -5,8 +5,10 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from covertype.data import Datasets
 from covertype.ingestion.collection import collect
-from covertype.ingestion.preprocessing import grown_enough, preprocess
+from covertype.ingestion.preprocessing import preprocess
+from covertype.monitoring.retraining import Reason, Triggers, reason_to_train
 from covertype.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -49,20 +51,41 @@ def has_unannounced_rows() -> bool:
 
 
 def take_snapshot(rows: int, announced: int, anyway: bool) -> dict[str, Any] | None:
-    """Return a new snapshot's name, rows and digest; None if the rows have not grown enough.
+    """Return a new snapshot's name, rows and digest, and the reason; None if there is no reason.
 
     Parameters
     ----------
     rows, announced : int
         Processed rows now, and at the last announcement, as `preprocess_files` returned them.
     anyway : bool
-        Take it even if the rows have not grown enough.
+        Take it without any other reason.
     """
     settings = Settings()
-    if not (anyway and rows) and not grown_enough(rows, announced, settings.retrain_growth):
+    datasets = settings.datasets
+    if anyway and rows:
+        reason: Reason | None = Reason.REQUEST
+    else:
+        triggers = Triggers(
+            settings.retrain_growth, settings.retrain_psi, settings.retrain_next_accuracy
+        )
+        reason = reason_to_train(rows, announced, triggers, _evaluations(datasets, announced))
+    if reason is None:
         log.info(
-            "%d rows, %s when last announced: not grown by %.0f %% yet",
-            *(rows, announced, settings.retrain_growth * 100),
+            "%d rows, %s when last announced: not worth training on again yet", rows, announced
         )
         return None
-    return asdict(settings.datasets.take_snapshot())
+    log.info("%d rows, %s when last announced: announced by %s", rows, announced, reason)
+    return asdict(datasets.take_snapshot()) | {"reason": reason.value}
+
+
+def _evaluations(datasets: Datasets, announced: int) -> list[dict[str, Any]]:
+    """Return what monitoring found of versions that were trained on the last announcement.
+
+    A version trained on earlier rows does not start a training: one on later rows did not replace
+    it, and one more would not either.
+    """
+    current = {
+        name for name in datasets.snapshot_names() if datasets.count_snapshot(name) == announced
+    }
+    found = datasets.monitored_batches.read().values()
+    return [one for one in found if one["snapshot"] in current and one["is_next"]]

@@ -6,6 +6,7 @@ from covertype.jobs.connection import connect
 from covertype.monitoring.drift import Limits
 from covertype.monitoring.live import live_accuracy
 from covertype.registry import cards, monitored
+from covertype.registry.changes import settled_production
 from covertype.registry.monitored import NothingToMonitor
 from covertype.settings import Settings
 
@@ -27,6 +28,8 @@ def monitor_new_data() -> list[str]:
     """
     settings = connect()
     datasets = settings.datasets
+    # A person may have changed Production in MLflow.
+    settled_production(datasets.history)
     evaluations = monitored.monitor_batches(datasets, _limits(settings))
     cards.write_card(datasets, monitored.find_production(datasets).version)
     return evaluations
@@ -85,15 +88,19 @@ def monitor_feedback(run_after: datetime) -> str:
         raise NothingToMonitor(
             f"The feedback of the hour from {hour:%Y-%m-%d %H:%M} UTC was counted already"
         )
-    accuracy = live_accuracy(datasets.read_feedback(since))
-    if accuracy.empty:
-        raise NothingToMonitor(f"Nobody sent the true class of a known prediction since {since}")
+    sent = datasets.read_feedback(since)
+    accuracy = live_accuracy(sent)
+    unknown = f"Nobody sent the true class of a known prediction since {since}"
+    if sent.empty and not datasets.monitored_feedback.names():
+        raise NothingToMonitor(unknown)
     facts = {
         "hour": hour.isoformat(),
         "since": since.isoformat(),
         "versions": accuracy.to_dict("index"),
     }
     datasets.monitored_feedback.add(name, facts)
+    if accuracy.empty:
+        raise NothingToMonitor(unknown)
     return name
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from covertype.jobs.connection import connect
+from covertype.monitoring.retraining import Reason
 from covertype.registry import tracking
 from covertype.registry.tracking import Batch, Candidate
 from covertype.settings import Settings
@@ -15,7 +16,11 @@ log = logging.getLogger(__name__)
 
 
 def plan_search(
-    search: Search, candidates: Sequence[Parameters], search_id: str, snapshot: str | None
+    search: Search,
+    candidates: Sequence[Parameters],
+    search_id: str,
+    snapshot: str | None,
+    reason: str | None = None,
 ) -> list[dict[str, Any]]:
     """Return the batches of a search, as arguments of `batch_of`.
 
@@ -23,6 +28,8 @@ def plan_search(
     ----------
     snapshot : str, optional
         The training data by name; by default the newest snapshot.
+    reason : str, optional
+        Why the search was started; by default a person asked.
 
     Raises
     ------
@@ -40,6 +47,7 @@ def plan_search(
         {
             "search_id": search_id,
             "snapshot": snapshot or known[-1],
+            "reason": reason or Reason.REQUEST.value,
             "candidates": [
                 {"number": number, "parameters": dict(candidates[number])} for number in numbers
             ],
@@ -49,10 +57,14 @@ def plan_search(
 
 
 def batch_of(
-    search: Search, search_id: str, snapshot: str, candidates: Sequence[Mapping[str, Any]]
+    search: Search,
+    search_id: str,
+    snapshot: str,
+    candidates: Sequence[Mapping[str, Any]],
+    reason: str,
 ) -> Batch:
     """Return a batch of a search from its arguments, as returned by `plan_search`."""
-    return Batch(search, search_id, snapshot, [Candidate(**one) for one in candidates])
+    return Batch(search, search_id, snapshot, [Candidate(**one) for one in candidates], reason)
 
 
 def train_batch(batch: Batch) -> list[str]:

@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from covertype.contract import CLASSES
+from covertype.gate.rules import are_valid
 from covertype.models.artifact import MODEL_FILE
 from covertype.models.flat_forests import ForestArrays
 from covertype.models.predictors import (
@@ -40,8 +41,6 @@ _WARM_UP_ROWS = 20
 _FEWEST_ROUNDS = 2
 _MEASURING_SECONDS = 3.0
 """How long rounds go on. A busy neighbour on the machine rests now and then in that time."""
-
-_SUM_TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -71,25 +70,16 @@ class Replay:
 
     `errors` counts the rows that raised an error, `unsound` those with such probabilities as in
     `ServingFigures`; neither counts as changed. `asked` and `changed` count all rows, and those
-    with another class than before, by the class of the former answer. The seconds are those of an
-    answer to one row, 0 if there is none: the median, and the 99th percentile, which a busy machine
-    lengthens.
+    with another class than before, by the class of the former answer. The seconds are the
+    median of an answer to one row, 0 if there is none.
     """
 
     rows: int
     errors: int
     unsound: int
     seconds_per_row: float
-    seconds_p99: float
     asked: Sequence[int]
     changed: Sequence[int]
-
-    @property
-    def changed_shares(self) -> Sequence[float]:
-        """The share of changed answers by the class of the former answer; 0 if none was asked."""
-        return [
-            changed / max(asked, 1) for asked, changed in zip(self.asked, self.changed, strict=True)
-        ]
 
 
 @dataclass(frozen=True)
@@ -128,10 +118,10 @@ class Contender:
             is_forest=forest is not None,
             rows=len(rows),
             errors=int(failed.sum()),
-            seconds_per_row=_percentile(seconds[~failed], 50),
+            seconds_per_row=_median(seconds[~failed]),
             loaded_bytes=self.loaded_bytes,
             artifact_bytes=(self.folder / MODEL_FILE).stat().st_size,
-            unsound=int(_unsound(answers[~failed]).sum()),
+            unsound=int((~are_valid(answers[~failed])).sum()),
             unequal=count_unequal(answers[~failed], stored[~failed]),
         )
 
@@ -149,14 +139,13 @@ class Contender:
                 self.predictor, np.ascontiguousarray(requests[:, :WIDTH])
             )
         failed = np.isnan(seconds)
-        unsound = _unsound(answers) & ~failed
+        unsound = ~are_valid(answers) & ~failed
         sound = ~failed & ~unsound
         return Replay(
             rows=len(requests),
             errors=int(failed.sum()),
             unsound=int(unsound.sum()),
-            seconds_per_row=_percentile(seconds[~failed], 50),
-            seconds_p99=_percentile(seconds[~failed], 99),
+            seconds_per_row=_median(seconds[~failed]),
             asked=_by_class(former),
             changed=_by_class(former[sound][answers[sound].argmax(axis=1) != former[sound]]),
         )
@@ -220,16 +209,8 @@ def _one_thread() -> Iterator[None]:
         yield
 
 
-def _percentile(seconds: Seconds, percent: float) -> float:
-    return float(np.percentile(seconds, percent)) if len(seconds) else 0.0
-
-
-def _unsound(answers: Probabilities) -> npt.NDArray[np.bool_]:
-    # Written this way, a NaN also counts.
-    unsound: npt.NDArray[np.bool_] = ~(
-        (answers >= 0).all(axis=1) & (np.abs(answers.sum(axis=1) - 1) <= _SUM_TOLERANCE)
-    )
-    return unsound
+def _median(seconds: Seconds) -> float:
+    return float(np.median(seconds)) if len(seconds) else 0.0
 
 
 def _by_class(classes: npt.NDArray[np.int64]) -> list[int]:

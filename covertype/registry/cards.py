@@ -1,6 +1,6 @@
 """Writes the model card of a version as an artifact of its run."""
 
-from importlib.metadata import version as installed
+import logging
 
 import mlflow
 from mlflow import MlflowClient
@@ -13,17 +13,31 @@ from covertype.registry.tracking import SNAPSHOT_TAG, TRAINED_BY
 from covertype.reports.card import CardFacts, NextBatchScore, card_page
 from covertype.reports.page import render
 
+log = logging.getLogger(__name__)
+
 CARD = "model_card.html"
 """The artifact of the version's run."""
 
+_SHOWN = 50
+
 
 def write_card(datasets: Datasets, version: str) -> None:
-    """Write the card of a version from what is known now; a later card replaces it."""
+    """Write the card of a version from what is known now; a later card replaces it.
+
+    A card that can't be written is logged: what it tells of is done already.
+    """
+    try:
+        _write(datasets, version)
+    except Exception:
+        log.exception("The model card of version %s can't be written", version)
+
+
+def _write(datasets: Datasets, version: str) -> None:
     registered = MlflowClient().get_model_version(MODEL_NAME, version)
     run = MlflowClient().get_run(registered.run_id)
     snapshot = run.data.tags.get(SNAPSHOT_TAG, "")
     is_known = snapshot in datasets.snapshot_names()
-    sklearn = mlflow.models.get_model_info(model_uri(run)).flavors["sklearn"]["sklearn_version"]
+    logged = mlflow.models.get_model_info(model_uri(run))
     facts = CardFacts(
         version=version,
         snapshot=snapshot or "unknown",
@@ -33,20 +47,20 @@ def write_card(datasets: Datasets, version: str) -> None:
             name: value for name, value in sorted(run.data.params.items()) if name != TRAINED_BY
         },
         libraries={
-            "scikit-learn": sklearn,
+            "scikit-learn": logged.flavors["sklearn"]["sklearn_version"],
             "trained by": run.data.params.get(TRAINED_BY, "unknown"),
-            "MLflow": installed("mlflow-skinny"),
+            "MLflow": logged.mlflow_version,
         },
         metrics=run.data.metrics,
         confusion=fetch_figures(run.info.run_id).confusion_matrix,
-        reason=registered.tags.get(REASON, "it was put into Production by hand"),
+        reason=registered.tags.get(REASON, "unknown"),
         next_batches=_next_batches(datasets),
     )
     MlflowClient().log_text(run.info.run_id, render(card_page(facts)), CARD)
 
 
 def _next_batches(datasets: Datasets) -> list[NextBatchScore]:
-    """Return the last scores of each version on each batch."""
+    """Return the last scores of each version on each batch, those of the newest versions."""
     last = {
         (one["version"], one["batch"]): NextBatchScore(
             one["version"],
@@ -57,6 +71,6 @@ def _next_batches(datasets: Datasets) -> list[NextBatchScore]:
             sum(shift["finding"] for shift in one["shifts"]),
         )
         for one in datasets.monitored_batches.read().values()
-        if "metrics" in one
+        if "metrics" in one and one["is_next"]
     }
-    return list(last.values())
+    return list(last.values())[-_SHOWN:]

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 def settled_production(history: History) -> str | None:
     """Return the version in Production, after the history and the alias agree with it."""
     with history.locked():
-        return _settle(history)
+        return settle(history)
 
 
 def put_into_production(
@@ -45,7 +45,7 @@ def put_into_production(
         If another change does not end within five minutes.
     """
     with history.locked():
-        if _settle(history) != expected:
+        if settle(history) != expected:
             log.warning("Production changed while version %s was judged", version)
             return False
         number = history.add(kind, version, expected, **details)
@@ -54,7 +54,11 @@ def put_into_production(
     return True
 
 
-def _settle(history: History) -> str | None:
+def settle(history: History) -> str | None:
+    """Let history and alias agree with what is in Production, and return it.
+
+    The caller holds the history's lock.
+    """
     found = production_version()
     present = None if found is None else str(found.version)
     if MlflowClient().search_registered_models(f"name = '{MODEL_NAME}'"):
@@ -65,13 +69,29 @@ def _settle(history: History) -> str | None:
         if entry.version == present:
             _end(history, entry.number, entry.kind, entry.version)
         else:
-            log.warning("The change to version %s was interrupted before it came about", present)
+            log.warning("The change to version %s was interrupted", entry.version)
             history.end(entry.number, State.ABANDONED)
     recorded = production_of(history.entries())
+    if recorded is None and present is not None:
+        recorded = _tell_former_release(history, present)
     if present is not None and present != recorded:
         number = history.add(Kind.FOUND, present, recorded)
         history.end(number, State.DONE)
     return present
+
+
+def _tell_former_release(history: History, present: str) -> str | None:
+    """Begin the history with the versions that a release without one promoted; return the last."""
+    versions = MlflowClient().search_model_versions(f"name = '{MODEL_NAME}'")
+    promoted = sorted(
+        (int(one.version) for one in versions if one.tags.get(VERDICT) == Outcome.PROMOTED),
+    )
+    former = None
+    for version in map(str, promoted):
+        if version != present:
+            history.end(history.add(Kind.FOUND, version, former), State.DONE)
+            former = version
+    return former
 
 
 def _end(history: History, number: int, kind: Kind, version: str) -> None:

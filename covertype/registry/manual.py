@@ -2,11 +2,7 @@
 
 import logging
 
-from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
-
-from covertype.gate.verdicts import VERDICT, Outcome
-from covertype.history import History, Kind
+from covertype.history import History, Kind, once_in_production, waiting
 from covertype.models.predictors import prove
 from covertype.models.trials import on_trial
 from covertype.registry.changes import put_into_production, settled_production
@@ -24,15 +20,16 @@ class NotPossible(ValueError):
 
 
 def promote_by_hand(history: History, version: str, who: str, why: str) -> bool:
-    """Put a version that passed the gate into Production; return False if it is there already.
+    """Put a version that may be promoted into Production; return False if it is there already.
+
+    It passed the gate beside the present version in Production, or was in Production before.
 
     Raises
     ------
     NotPossible
-        If it has not passed the gate, or does not answer as it did in training.
+        If it may not, or does not answer as it did in training.
     """
-    allowed = {Outcome.ELIGIBLE.value, Outcome.PROMOTED.value}
-    return _put(history, version, Kind.PROMOTED, allowed, who, why)
+    return _put(history, version, Kind.PROMOTED, who, why)
 
 
 def roll_back(history: History, version: str, who: str, why: str) -> bool:
@@ -45,16 +42,16 @@ def roll_back(history: History, version: str, who: str, why: str) -> bool:
     NotPossible
         If it was never in Production, or does not answer as it did in training.
     """
-    return _put(history, version, Kind.ROLLED_BACK, {Outcome.PROMOTED.value}, who, why)
+    return _put(history, version, Kind.ROLLED_BACK, who, why)
 
 
-def _put(history: History, version: str, kind: Kind, allowed: set[str], who: str, why: str) -> bool:
+def _put(history: History, version: str, kind: Kind, who: str, why: str) -> bool:
     for _ in range(_TRIES):
         present = settled_production(history)
         if version == present:
             log.info("Version %s is in Production already", version)
             return False
-        possible = _with_outcome(history, allowed) - {present}
+        possible = _possible(history, kind)
         if version not in possible:
             raise NotPossible(
                 f"Version {version!r} can't be put into Production this way; possible are "
@@ -68,20 +65,12 @@ def _put(history: History, version: str, kind: Kind, allowed: set[str], who: str
     raise NotPossible(f"Production changed {_TRIES} times meanwhile; version {version} must wait")
 
 
-def _with_outcome(history: History, outcomes: set[str]) -> set[str]:
-    """Return the versions with one of these outcomes; once in Production counts as promoted."""
-    try:
-        versions = MlflowClient().search_model_versions(f"name = '{MODEL_NAME}'")
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-            raise
-        return set()
-    was_there = {entry.version for entry in history.entries() if entry.changed_production}
-    return {
-        str(one.version)
-        for one in versions
-        if one.tags.get(VERDICT) in outcomes or str(one.version) in was_there
-    }
+def _possible(history: History, kind: Kind) -> set[str]:
+    entries = history.entries()
+    possible = once_in_production(entries)
+    if kind is Kind.PROMOTED:
+        possible += waiting(entries)
+    return {entry.version for entry in possible}
 
 
 def _prove(version: str) -> None:

@@ -50,6 +50,9 @@ _VERSION_TAG = "covertype.version"
 _BATCH_TAG = "covertype.batch"
 _HOUR_TAG = "covertype.hour"
 _FINDINGS_TAG = "covertype.findings"
+_FEWEST_ROWS = 100
+"""On fewer rows the accuracy on a next batch is mostly chance."""
+
 _HOUR = timedelta(hours=1)
 _WRITTEN_AFTER = timedelta(minutes=5)
 """The service writes its predictions some seconds after it answered."""
@@ -121,7 +124,7 @@ def monitor_batches(datasets: Datasets, limits: Limits) -> list[str]:
     reference = _read_reference(datasets, production)
     for name, batch in news.items():
         facts = _evaluate_batch(datasets, production, reference, name, batch, limits)
-        if "metrics" in facts:
+        if facts["is_next"] and facts["rows"] >= _FEWEST_ROWS:
             scored = (facts["batch"], facts["rows"], facts["metrics"]["accuracy"])
             _tag_version(NextBatch(production.version, *scored))
         datasets.monitored_batches.add(name, facts)
@@ -147,6 +150,7 @@ def _evaluate_batch(
         "version": production.version,
         "snapshot": production.snapshot,
         "batch": batch.number,
+        "is_next": batch.is_next,
         "files": len(batch.sources),
         "last_file": batch.sources[-1],
         "read": unseen.read,

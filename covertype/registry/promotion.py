@@ -3,7 +3,7 @@
 import logging
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,7 @@ from covertype.gate.rules import (
 from covertype.gate.verdicts import REASON, RULE, VERDICT, Outcome, Rule, Verdict
 from covertype.history import History, Kind
 from covertype.models.trials import on_trial
-from covertype.registry.changes import put_into_production, settled_production
+from covertype.registry.changes import put_into_production, settle, settled_production
 from covertype.registry.logged import model_uri
 from covertype.registry.names import MODEL_NAME
 from covertype.registry.production import to_eligible
@@ -126,14 +126,15 @@ class Gate:
                 _tag(version, verdict)
                 return _record(version, verdict, Outcome.PROMOTED)
             verdict, page = self._judge(version, present)
-            MlflowClient().log_text(run_of(version), render(page), REPORT)
-            _tag(version, verdict)
+            self._report(version, verdict, page)
             decision = self._act(version, present, verdict)
             if decision is not None:
                 return decision
         changes = {"production_changes": _JUDGEMENT_LIMIT}
         verdict = Verdict(Rule.PRODUCTION_CHANGED, changes)
-        _tag(version, verdict)
+        self._report(version, verdict, verdict_page(version, verdict))
+        with self.history.locked():
+            self._tell(version, settle(self.history), Kind.REFUSED, verdict)
         return _record(version, verdict, Outcome.REFUSED)
 
     def _judge(self, version: str, present: str | None) -> tuple[Verdict, Page]:
@@ -193,21 +194,33 @@ class Gate:
 
     def _act(self, version: str, present: str | None, verdict: Verdict) -> Decision | None:
         """Do what follows from a verdict; None if Production is no longer what it was."""
-        details = {"who": GATE, "why": verdict.reason, "facts": verdict.facts()}
         if verdict.passed and not self.is_manual:
+            details = _details(verdict)
             done = put_into_production(self.history, version, present, Kind.PROMOTED, **details)
             return Decision(verdict, Outcome.PROMOTED) if done else None
-        if settled_production(self.history) != present:
-            return None
         kind, outcome = (
             (Kind.ELIGIBLE, Outcome.ELIGIBLE) if verdict.passed else (Kind.REFUSED, Outcome.REFUSED)
         )
         with self.history.locked():
-            if not _is_told(self.history, version, kind, present, verdict):
-                self.history.add(kind, version, present, **details)
-        if verdict.passed:
-            to_eligible(version)
+            if settle(self.history) != present:
+                return None
+            self._tell(version, present, kind, verdict)
+            if verdict.passed:
+                to_eligible(version)
         return _record(version, verdict, outcome)
+
+    def _tell(self, version: str, present: str | None, kind: Kind, verdict: Verdict) -> None:
+        """Add a verdict to the history, once; the caller holds the lock."""
+        if not _is_told(self.history, version, kind, present, verdict):
+            self.history.add(kind, version, present, **_details(verdict))
+
+    def _report(self, version: str, verdict: Verdict, page: Page) -> None:
+        MlflowClient().log_text(run_of(version), render(page), REPORT)
+        _tag(version, verdict)
+
+
+def _details(verdict: Verdict) -> dict[str, Any]:
+    return {"who": GATE, "why": verdict.reason, "facts": verdict.facts()}
 
 
 def _is_told(

@@ -26,6 +26,7 @@ from covertype.contract import TARGET
 from covertype.data import Datasets, snapshots
 from covertype.models.artifact import class_probabilities, load_model
 from covertype.models.stored_forests import StoredForest
+from covertype.monitoring.retraining import Reason
 from covertype.registry import ranking
 from covertype.registry.logged import (
     LoggedModel,
@@ -45,6 +46,7 @@ log = logging.getLogger(__name__)
 _DESCRIBED_ROWS = 1000
 TRAINED_BY = "trained_by"
 _SEARCH_TAG = "covertype.search"
+_REASON_TAG = "covertype.started_by"
 SNAPSHOT_TAG = "covertype.snapshot"
 PARAMETERS_TAG = "covertype.parameters"
 """The candidate's parameters as JSON: MLflow's own are text, and stand beside other facts."""
@@ -70,13 +72,14 @@ class Batch:
     """Candidates that one task trains, one after another.
 
     `search_id` identifies one execution of the search and stays the same when a task is retried.
-    `snapshot` is the name of the training data.
+    `snapshot` is the name of the training data, `reason` why it was announced.
     """
 
     search: Search
     search_id: str
     snapshot: str
     candidates: Sequence[Candidate]
+    reason: str = Reason.REQUEST.value
 
     @property
     def name(self) -> str:
@@ -92,7 +95,12 @@ def train_batch(batch: Batch, datasets: Datasets) -> list[str]:
     experiment = mlflow.set_experiment(batch.search.experiment)
     finished = _finished_runs(batch, experiment.experiment_id)
     missing = [one for one in batch.candidates if one.number not in finished]
-    tags = {_SEARCH_TAG: batch.search_id, SNAPSHOT_TAG: batch.snapshot, **SOURCE}
+    tags = {
+        _SEARCH_TAG: batch.search_id,
+        SNAPSHOT_TAG: batch.snapshot,
+        _REASON_TAG: batch.reason,
+        **SOURCE,
+    }
     if missing:
         data = TrainingSet.from_rows(datasets.read_snapshot(batch.snapshot))
         with without_advice():

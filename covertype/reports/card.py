@@ -38,7 +38,7 @@ class CardFacts:
 
     `confusion` counts true classes down and predicted classes across, on the selection part;
     `period` is the time of the first and of the last collection, None if it is not known.
-    `judged` are the figures of the verdict, `next_batches` those of this and of former versions.
+    `reason` is that of the verdict, `next_batches` are the scores of this and of former versions.
     """
 
     version: str
@@ -61,7 +61,7 @@ def card_page(facts: CardFacts) -> Page:
             "Split",
             "A hash of an observation's features puts it into training (80 %), selection (10 %) or "
             "judgement (10 %), the same in every version. The scores below are those of the "
-            f"selection part. The promotion gate judged on the judgement part: {facts.reason}.",
+            f"selection part. The promotion gate said of the judgement part: {facts.reason}.",
         ),
         Section("Scores", table=_named(("Metric", "Holdout"), _scores(facts.metrics))),
     ]

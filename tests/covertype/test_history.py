@@ -67,9 +67,14 @@ def test_one_can_go_back_to_each_version_that_was_there_but_not_to_the_present_o
     assert [entry.version for entry in once_in_production(history.entries())] == ["3", "2"]
 
 
-def test_an_eligible_version_waits_until_it_is_promoted_or_judged_again(history: History) -> None:
-    for version in ("1", "2", "3"):
-        history.add(Kind.ELIGIBLE, version, None)
+def test_an_eligible_version_waits_while_production_is_what_it_was_judged_beside(
+    history: History,
+) -> None:
     change(history, Kind.PROMOTED, "1")
+    for version in ("2", "3", "4"):
+        history.add(Kind.ELIGIBLE, version, "1")
     history.add(Kind.REFUSED, "3", "1")
-    assert [entry.version for entry in waiting(history.entries())] == ["2"]
+    change(history, Kind.PROMOTED, "4", State.ABANDONED)
+    assert [entry.version for entry in waiting(history.entries())] == ["4", "2"]
+    change(history, Kind.PROMOTED, "4")
+    assert waiting(history.entries()) == []

@@ -92,13 +92,13 @@ def test_the_forms_list_the_versions_that_may_become_production(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     history = History(tmp_path / "promotions")
-    for kind, version in (
-        (Kind.PROMOTED, "1"),
-        (Kind.REFUSED, "2"),
-        (Kind.PROMOTED, "3"),
-        (Kind.ELIGIBLE, "4"),
+    for kind, version, former in (
+        (Kind.PROMOTED, "1", None),
+        (Kind.REFUSED, "2", "1"),
+        (Kind.PROMOTED, "3", "1"),
+        (Kind.ELIGIBLE, "4", "3"),
     ):
-        history.end(history.add(kind, version, None), State.DONE)
+        history.end(history.add(kind, version, former), State.DONE)
     monkeypatch.setenv("DATASETS_URL", str(tmp_path))
     dags = DagBag(DAGS).dags
     for dag_id, listed in (("rollback_model", "1"), ("promote_model", "4")):

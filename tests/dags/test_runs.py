@@ -122,6 +122,7 @@ class Training:
             {
                 "search_id": "id",
                 "snapshot": "s",
+                "reason": "growth",
                 "candidates": [{"number": number, "parameters": {}}],
             }
             for number in range(3)

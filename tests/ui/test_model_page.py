@@ -206,7 +206,7 @@ def test_production_is_shown_with_its_metrics_and_links(page: Page) -> None:
 @pytest.mark.parametrize(
     ("language", "label", "value", "rows"),
     [
-        ("es", "Acierto en el lote siguiente", "75,1\u202f%", "las 37\u202f851 observaciones"),
+        ("es", "Exactitud en el lote siguiente", "75,1\u202f%", "las 37\u202f851 observaciones"),
         ("en", "Accuracy on the next batch", "75.1%", "the 37,851 new observations of batch 5"),
     ],
 )

@@ -106,7 +106,9 @@ def test_the_page_is_in_english_too(page: Page, datasets: Datasets) -> None:
         ("On the holdout", "97.1%"),
         ("On batch 4, never seen", "75.1%"),
     ]
-    assert "Of the last 2 hours with requests, 1 are far from the training data." in shown(app)
+    assert "Hours with requests, of the last 2, that are far from the training data: 1." in shown(
+        app
+    )
     assert app.table[0].value[texts.COLUMN.en].tolist()[0] == "Elevation (m)"
 
 

@@ -89,9 +89,13 @@ class Comparison(Struct, frozen=True, kw_only=True):
 
 
 class Batch(Comparison, frozen=True, kw_only=True):
-    """A batch that a version had never seen: its metrics there, and on the holdout."""
+    """Rows of a batch that a version had never seen: its metrics there, and on the holdout.
+
+    `is_next` tells that it was trained on no other row of the batch either.
+    """
 
     batch: int
+    is_next: bool = True
     read: int
     rejected: int
     metrics: dict[str, float] = {}

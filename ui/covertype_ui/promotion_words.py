@@ -16,7 +16,7 @@ def _share(value: float) -> str:
 
 
 def _brief(value: float) -> str:
-    return f"{value:.2g}".replace(".", ",")
+    return number(value, 0 if value >= 100 else 2 if value >= 0.01 else 4)
 
 
 _WRITE: Mapping[Kind, Callable[[Any], str]] = {

@@ -286,7 +286,7 @@ ACCURACY_HELP = Phrase(
     "De cada cien observaciones de prueba, cuántas acierta",
     "Of a hundred test observations, how many it gets right",
 )
-NEXT_BATCH = Phrase("Acierto en el lote siguiente", "Accuracy on the next batch")
+NEXT_BATCH = Phrase("Exactitud en el lote siguiente", "Accuracy on the next batch")
 NEXT_BATCH_HELP = Phrase(
     "Cuánto acierta en las {rows} observaciones nuevas del lote {batch}, que llegó después de su "
     "entrenamiento. La exactitud dice lo bien que el modelo recuerda este bosque; esta cifra dice "
@@ -384,8 +384,8 @@ VERDICT_REASONS: Mapping[Rule, str] = {
     "no son números o no suman 1",
     Rule.GAIN_TOO_SMALL: _BESIDE_FORMER + "; la mejora no llega al mínimo de {minimum_gain}",
     Rule.NOT_SIGNIFICANT: _BESIDE_FORMER
-    + "; la diferencia no es significativa: corrige {gained} filas y estropea {lost} (prueba de "
-    "McNemar, p = {p_value})",
+    + "; la diferencia no es significativa: acierta {gained} filas que la otra falla y falla "
+    "{lost} que la otra acierta (prueba de McNemar, p = {p_value})",
     Rule.CLASS_LOST: "reconoce el {recall} de {label}; " + _PRODUCTION + ", el {former_recall}; en "
     "las mismas {class_rows} filas de prueba; aun con el margen de error baja más de "
     "{recall_loss_limit}",
@@ -478,8 +478,8 @@ EVERY_FILE = Phrase("Todos los archivos", "Every file")
 # Monitoring
 
 MONITORING_INTRODUCTION = Phrase(
-    "Cuánto acierta el modelo en bosque que nunca vio, y cuánto se aleja lo que llega de aquello "
-    "con lo que se entrenó.",
+    "Cuánto acierta el modelo en zonas de bosque que nunca vio, y cuánto se aleja lo que llega de "
+    "aquello con lo que se entrenó.",
     "How well the model does on forest that it has never seen, and how far what arrives is from "
     "what it was trained on.",
 )
@@ -549,8 +549,10 @@ NO_FINDINGS = Phrase("Ninguna medida pasa de su límite.", "No measure is above 
 MEASURE = Phrase("Medida", "Measure")
 MEASURES: Mapping[str, Phrase] = {
     "psi": Phrase("índice de estabilidad (PSI)", "population stability index (PSI)"),
-    "tv": Phrase("parte de filas que cambia de valor", "share of rows that change their value"),
-    "rejected": Phrase("parte de filas rechazadas", "share of rejected rows"),
+    "tv": Phrase(
+        "proporción de filas que cambian de valor", "share of rows that change their value"
+    ),
+    "rejected": Phrase("proporción de filas rechazadas", "share of rejected rows"),
 }
 WHOLE_ROW = Phrase("Filas enteras", "Whole rows")
 VALUE = Phrase("Valor", "Value")
@@ -560,7 +562,7 @@ THEN = Phrase("Entrenamiento", "Training")
 NOW = Phrase("Ahora", "Now")
 FARTHEST = Phrase("Los datos que más se alejan", "The inputs that are farthest")
 FARTHEST_HELP = Phrase(
-    "El índice de estabilidad es 0 si nada cambia. Los intervalos tienen cada uno un décimo de las "
+    "El índice de estabilidad es 0 si nada cambia. Cada intervalo tiene una décima parte de las "
     "filas de entrenamiento; de los suelos se muestran los más frecuentes.",
     "The stability index is 0 if nothing changes. Each range holds a tenth of the training rows; "
     "of the soils the most frequent are shown.",
@@ -577,7 +579,7 @@ REQUESTS_NONE = Phrase(
 )
 REQUESTS_FOUND = Phrase(
     "De las últimas {hours} horas con peticiones, {found} se alejan de los datos de entrenamiento.",
-    "Of the last {hours} hours with requests, {found} are far from the training data.",
+    "Hours with requests, of the last {hours}, that are far from the training data: {found}.",
 )
 HOUR = Phrase("Hora", "Hour")
 CHANGES = Phrase("Qué cambia", "What changes")
@@ -602,7 +604,8 @@ LIVE_NONE = Phrase(
     "Nobody has sent the true cover of an answer yet. You can do it below each prediction.",
 )
 LIVE_SINCE = Phrase(
-    "Coberturas reales recibidas desde el {since}.", "True covers received since {since}."
+    "Coberturas reales recibidas desde el {since}; contadas a las {hour}.",
+    "True covers received since {since}; counted at {hour}.",
 )
 LIVE_VERSION = Phrase("Versión {version} ({rows} respuestas)", "Version {version} ({rows} answers)")
 LIVE_ALT = Phrase(

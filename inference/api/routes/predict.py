@@ -32,7 +32,9 @@ async def predict(request: Request) -> Response:
     with await service.bodies.receive(request, LONGEST_VALUE, seconds) as upload:
         row = read_one(upload.content)
     named = service.ids.new()
-    answer = (_explain if is_explained else answer_one)(model, row, named.text)
+    # Without a log nobody could find the prediction by its id.
+    shown = named.text if service.settings.prediction_log else ""
+    answer = (_explain if is_explained else answer_one)(model, row, shown)
     service.record(
         named, model.card.version, row, answer.prediction[0], answer.probabilities[answer.label]
     )

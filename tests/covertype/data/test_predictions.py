@@ -167,3 +167,22 @@ def test_the_join_leaves_files_of_days_before_the_oldest_id_alone(
     write_feedback(datasets, sent(named(1), 4))
     datasets.read_feedback()
     assert {file.parent.name for file in opened} == {DAY.isoformat()}
+
+
+def test_an_id_of_long_ago_does_not_open_the_whole_log(datasets: Datasets) -> None:
+    long_ago = MOMENT - timedelta(days=400)
+    forged = named(1, long_ago)
+    write_predictions(datasets, predicted(forged), day=long_ago.date())
+    write_feedback(datasets, sent(forged, 4))
+    with patch("pyarrow.parquet.read_schema", side_effect=AssertionError("it was opened")):
+        feedback = datasets.read_feedback(DAY)
+    assert feedback["prediction"].isna().all()
+
+
+def test_only_the_newest_feedback_is_read(
+    datasets: Datasets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("covertype.data.feedback._LARGEST_ROWS", 2)
+    for name, truth in (("a", 1), ("b", 2), ("c", 3)):
+        write_feedback(datasets, sent("", truth, observed=("3", 4)), name=name)
+    assert datasets.read_feedback()["truth"].tolist() == [2, 3]

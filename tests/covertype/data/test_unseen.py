@@ -166,3 +166,14 @@ def test_a_snapshot_that_does_not_tell_its_files_has_no_period(datasets: Dataset
     table = pq.read_table(datasets.root / name)
     pq.write_table(table.replace_schema_metadata({}), datasets.root / name)
     assert datasets.collected_period(name) is None
+
+
+def test_a_batch_of_which_the_snapshot_holds_rows_is_no_next_one(datasets: Datasets) -> None:
+    collect(datasets, 1, 1, [2000])
+    name = snapshot(datasets)
+    collect(datasets, 1, 1, [2001], minutes=5)
+    collect(datasets, 1, 2, [2002], minutes=10)
+    assert [(batch.number, batch.is_next) for batch in datasets.unseen_batches(name)] == [
+        (1, False),
+        (2, True),
+    ]

@@ -7,7 +7,7 @@ import pytest
 
 from covertype.data import Datasets, Processed
 from covertype.ingestion import preprocessing
-from covertype.ingestion.preprocessing import grown_enough, preprocess
+from covertype.ingestion.preprocessing import preprocess
 from covertype.rebuild import Rebuilt, rebuild
 from covertype.rows.violations import describe
 
@@ -182,19 +182,3 @@ def test_the_files_of_the_former_release_are_taken_over(
     assert preprocess(datasets).files == 0
     assert rebuild(datasets) == Rebuilt(3, 40, 40)
     pd.testing.assert_frame_equal(datasets.read_processed(), whole, check_dtype=False)
-
-
-@pytest.mark.parametrize(
-    ("rows_now", "announced", "expected"),
-    [
-        (1, 0, True),
-        (124, 100, False),
-        (125, 100, True),
-        (100, 100, False),
-        (0, 0, False),
-    ],
-)
-def test_training_is_worth_it_first_and_after_growth(
-    rows_now: int, announced: int, expected: bool
-) -> None:
-    assert grown_enough(rows_now, announced, 0.25) is expected

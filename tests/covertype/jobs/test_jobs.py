@@ -263,7 +263,8 @@ def test_a_snapshot_is_taken_first_after_growth_or_on_request(
     taken = jobs.take_snapshot(2000, 0, anyway=False)
     assert taken is not None
     assert taken["rows"] == 2000
-    assert jobs.take_snapshot(2000, 1900, anyway=True) == taken
+    assert taken["reason"] == "growth"
+    assert jobs.take_snapshot(2000, 1900, anyway=True) == taken | {"reason": "request"}
     assert TARGET.name in processed.read_snapshot(taken["name"])
 
 
@@ -311,3 +312,40 @@ def test_growth_is_counted_from_the_newest_snapshot(
     assert tries[0] is not None
     assert tries[0] == tries[1]
     assert jobs.take_snapshot(**jobs.preprocess_files(), anyway=False) is None
+
+
+def test_a_poor_next_batch_announces_once_whatever_the_gate_makes_of_it(
+    tmp_path: Path, real_rows: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    datasets = Datasets(tmp_path)
+    monkeypatch.setenv("DATASETS_URL", str(tmp_path))
+    monkeypatch.setenv("RETRAIN_NEXT_ACCURACY", "0.8")
+    datasets.write_processed(real_rows[:100], [])
+    first = jobs.take_snapshot(**jobs.preprocess_files(), anyway=False)
+    assert first is not None
+    assert first["reason"] == "growth"
+    poor = {
+        "snapshot": first["name"],
+        "is_next": True,
+        "shifts": [],
+        "metrics": {"accuracy": 0.7},
+    }
+    datasets.monitored_batches.add("version_000001_batch_000002_files_000010", poor)
+    datasets.write_processed(real_rows[:101], [])
+    grown = jobs.preprocess_files()
+    tries = [jobs.take_snapshot(**grown, anyway=False) for _ in range(2)]
+    assert tries[0] is not None
+    assert tries[0]["reason"] == "next_batch"
+    assert tries[0] == tries[1]
+    # The version in Production is still the one of the first announcement.
+    datasets.write_processed(real_rows[:102], [])
+    assert jobs.take_snapshot(**jobs.preprocess_files(), anyway=False) is None
+
+
+def test_a_run_says_what_started_its_training(
+    snapshot: Snapshot, request: pytest.FixtureRequest
+) -> None:
+    for reason, told in (("drift", "drift"), (None, "request")):
+        (plan,) = jobs.plan_search(FOREST, [FAIR], f"{request.node.name} {reason}", None, reason)
+        (run,) = jobs.train_batch(jobs.batch_of(FOREST, **plan))
+        assert MlflowClient().get_run(run).data.tags["covertype.started_by"] == told

@@ -64,5 +64,19 @@ def test_feedback_on_predictions_that_are_not_known_gives_no_live_accuracy(
     datasets: Datasets,
 ) -> None:
     write_feedback(datasets, sent("from-another-service", 4), day=TODAY)
-    with pytest.raises(NothingToMonitor):
+    with pytest.raises(NothingToMonitor, match="true class of a known prediction"):
         jobs.monitor_feedback(RUN_AFTER)
+    # Counted once an hour, however little came of it.
+    with pytest.raises(NothingToMonitor, match="was counted already"):
+        jobs.monitor_feedback(RUN_AFTER)
+
+
+def test_when_feedback_ends_the_newest_document_says_so(datasets: Datasets) -> None:
+    write_feedback(datasets, sent("", 4, observed=("3", 4)), day=TODAY)
+    jobs.monitor_feedback(RUN_AFTER)
+    with pytest.raises(NothingToMonitor):
+        jobs.monitor_feedback(RUN_AFTER + timedelta(days=40))
+    assert [one["versions"] != {} for one in datasets.monitored_feedback.read().values()] == [
+        True,
+        False,
+    ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -166,6 +166,54 @@ def test_a_rollback_killed_anywhere_leaves_one_version_that_all_agree_on(
     assert assert_that_all_agree(registry, gate) in (fair, good)
     roll_back(gate.history, fair, "ana", "it is wrong about aspens")
     assert assert_that_all_agree(registry, gate) == fair
+
+
+@pytest.mark.usefixtures("quick_answers")
+@pytest.mark.parametrize("writes", range(0, 18, 2))
+def test_a_version_left_to_a_person_killed_anywhere_is_settled_by_the_next_run(
+    writes: int, registry: Registry, versions: list[str], gate: Gate
+) -> None:
+    _, fair, good = versions
+    gate.promote(fair)
+    by_hand = replace(gate, is_manual=True)
+    with killed_after(writes), suppress(Killed):
+        by_hand.promote(good)
+        promote_by_hand(gate.history, good, "ana", "it is better")
+    settled_production(gate.history)
+    assert assert_that_all_agree(registry, gate) in (fair, good)
+    by_hand.promote(good)
+    promote_by_hand(gate.history, good, "ana", "it is better")
+    assert assert_that_all_agree(registry, gate) == good
+
+
+def test_the_versions_of_a_release_without_a_history_can_be_gone_back_to(
+    registry: Registry, versions: list[str], gate: Gate
+) -> None:
+    weak, fair, good = versions
+    for version in (weak, good):
+        registry.move_by_hand(version)
+        registry.client.set_model_version_tag(registry.name, version, VERDICT, Outcome.PROMOTED)
+    assert settled_production(gate.history) == good
+    assert [(one.version, one.former) for one in gate.history.entries()] == [
+        (weak, None),
+        (good, weak),
+    ]
+    assert roll_back(gate.history, weak, "ana", "")
+    with pytest.raises(NotPossible, match=f"possible are {good}$"):
+        roll_back(gate.history, fair, "ana", "")
+
+
+def test_a_version_that_was_judged_beside_another_one_is_not_promoted_by_hand(
+    registry: Registry, versions: list[str], gate: Gate
+) -> None:
+    weak, fair, good = versions
+    gate.promote(weak)
+    by_hand = replace(gate, is_manual=True)
+    for version in (fair, good):
+        assert by_hand.promote(version).outcome is Outcome.ELIGIBLE
+    assert promote_by_hand(gate.history, good, "ana", "")
+    with pytest.raises(NotPossible, match=f"possible are {weak}$"):
+        promote_by_hand(gate.history, fair, "ana", "")
 
 
 @pytest.mark.usefixtures("quick_answers")

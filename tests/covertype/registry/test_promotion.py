@@ -13,6 +13,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 
 from covertype.gate import verdicts
 from covertype.gate.verdicts import REASON, VERDICT, Outcome, Rule, Verdict, tag_of
+from covertype.history import Kind
 from covertype.models.artifact import MODEL_FILE
 from covertype.models.stored_forests import StoredForest
 from covertype.registry import changes, tracking
@@ -238,6 +239,8 @@ def test_a_version_is_not_promoted_while_people_go_on_changing_production(
     assert registry.tags(good)[VERDICT] == Outcome.REFUSED
     changed = Verdict(Rule.PRODUCTION_CHANGED, {"production_changes": 3})
     assert verdicts.from_tags(registry.tags(good)) == changed
+    last = gate.history.entries()[-1]
+    assert (last.kind, last.version, last.why) == (Kind.REFUSED, good, verdict.reason)
 
 
 def test_the_alias_follows_what_a_person_did_even_if_a_version_is_refused(

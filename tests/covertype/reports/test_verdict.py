@@ -33,6 +33,7 @@ def test_a_rule_that_was_failed_stands_out_with_its_reason() -> None:
     html = render(verdict_page("4", verdict, Answered(ROWS.classes, worse, INCUMBENT, REPLAY)))
     assert "Version 4 did not pass the promotion gate" in html
     assert '<tr class="marked"><td>not better</td><td>accuracy 0.7500 is not higher' in html
+    assert "is higher" not in html
 
 
 def test_without_a_version_in_production_or_requests_their_figures_are_left_out() -> None:

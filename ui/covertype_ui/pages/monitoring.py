@@ -62,7 +62,7 @@ def page() -> None:
 
 def _batches(monitored: Monitored) -> None:
     batches = _of_production(monitored)
-    newest, scored = batches[-1], [one for one in batches if one.accuracy is not None]
+    newest, scored = batches[-1], [one for one in batches if _next_accuracy(one)]
     if newest.accuracy is None:
         st.write(
             say(
@@ -82,6 +82,10 @@ def _batches(monitored: Monitored) -> None:
     if newest.experiment_id and newest.run_id:
         run = links.mlflow_run(newest.experiment_id, newest.run_id)
         st.link_button(say(texts.SEE_REPORT), run, icon=_OUT)
+
+
+def _next_accuracy(batch: Batch) -> float | None:
+    return batch.accuracy if batch.is_next else None
 
 
 def _of_production(monitored: Monitored) -> list[Batch]:
@@ -115,10 +119,10 @@ def _accuracies(batches: Sequence[Batch]) -> None:
     pairs = {
         say(texts.VERSION_AND_BATCH, version=one.version, batch=one.batch): (
             one.holdout_accuracy,
-            one.accuracy,
+            accuracy,
         )
         for one in batches[-_BATCHES_SHOWN:]
-        if one.accuracy is not None
+        if (accuracy := _next_accuracy(one)) is not None
     }
     if pairs:
         st.subheader(say(texts.ACCURACY_BY_BATCH), help=say(texts.ACCURACY_BY_BATCH_HELP))
@@ -194,7 +198,10 @@ def _live(feedback: Feedback | None) -> None:
     if feedback is None:
         st.write(say(texts.LIVE_NONE))
         return
-    st.caption(say(texts.LIVE_SINCE, since=day(feedback.since)))
+    st.caption(say(texts.LIVE_SINCE, since=day(feedback.since), hour=moment(feedback.hour)))
+    if not feedback.versions:
+        st.write(say(texts.LIVE_NONE))
+        return
     charts.draw(
         charts.intervals(
             {
