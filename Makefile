@@ -72,22 +72,28 @@ rebuild-data: install ## Make the processed rows again from all raw files; FEWER
 
 # Where the platform runs in containers, they do it; else the one of `make run`.
 export VERSION WHY
-ON_PLATFORM = if [ -n "$$(docker compose ps --quiet airflow-scheduler 2>/dev/null)" ]; \
-	then docker compose exec -T airflow-scheduler python -m $(1); \
-	else $(MAKE) --no-print-directory install && \
-		DATASETS_URL="$${DATASETS_URL:-.local/state/datasets}" \
-		MLFLOW_TRACKING_URI="http://127.0.0.1:$${MLFLOW_PORT:-5000}" \
-		INFERENCE_URL="http://127.0.0.1:$${INFERENCE_PORT:-8000}" $(RUN) python -m $(1); fi
-WHO_AND_WHY = --who "$$(id -un)" --why "$$WHY"
+IN_CONTAINERS = [ -n "$$(docker compose ps --quiet airflow-scheduler 2>/dev/null)" ]
+ON_THIS_MACHINE = $(MAKE) --no-print-directory install && \
+	DATASETS_URL="$${DATASETS_URL:-.local/state/datasets}" \
+	MLFLOW_TRACKING_URI="http://127.0.0.1:$${MLFLOW_PORT:-5000}" \
+	INFERENCE_URL="http://127.0.0.1:$${INFERENCE_PORT:-8000}" $(RUN) python -m $(1)
+CHANGE = covertype.production $(1) "$$VERSION" --who "$$(id -un)" --why "$$WHY"
+CHANGE_PRODUCTION = if $(IN_CONTAINERS); \
+	then docker compose exec -T airflow-scheduler python -m $(CHANGE); \
+	else $(call ON_THIS_MACHINE,$(CHANGE)); fi
 
 promote: ## Put an eligible version into Production: VERSION=n, and WHY="…" for the history
-	@$(call ON_PLATFORM,covertype.production promote "$$VERSION" $(WHO_AND_WHY))
+	@$(call CHANGE_PRODUCTION,promote)
 
 rollback: ## Put Production back to an earlier version: VERSION=n, and WHY="…" for the history
-	@$(call ON_PLATFORM,covertype.production rollback "$$VERSION" $(WHO_AND_WHY))
+	@$(call CHANGE_PRODUCTION,rollback)
 
+# Training needs memory of its own, beside that of the scheduler's container.
 reproduce: ## Train a version again from its snapshot, and compare the answers: VERSION=n
-	@$(call ON_PLATFORM,covertype.reproduce "$$VERSION")
+	@if $(IN_CONTAINERS); \
+		then docker compose run --rm --no-deps -T --entrypoint python airflow-scheduler \
+			-m covertype.reproduce "$$VERSION"; \
+		else $(call ON_THIS_MACHINE,covertype.reproduce "$$VERSION"); fi
 
 up: ## Start the platform in containers and wait until all is healthy
 	@$(PYTHON) -m tools.containers.up

@@ -1,6 +1,6 @@
 """Trains a version again and compares the answers: `make reproduce VERSION=n`.
 
-In containers: `docker compose exec airflow-scheduler python -m covertype.reproduce 3`.
+In containers it runs in one of its own, as it needs as much memory as a training.
 """
 
 import argparse

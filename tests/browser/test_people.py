@@ -106,6 +106,23 @@ def test_language_switch_keeps_what_was_entered_and_the_answer(person: Person) -
     assert person.page.evaluate("document.documentElement.lang") == "en"
 
 
+@pytest.mark.parametrize("language", ["es", "en"])
+def test_an_answer_is_explained_and_its_true_class_is_sent(
+    person: Person, language: Language
+) -> None:
+    person.open()
+    person.choose_language(language)
+    person.press(texts.PREDICT)
+    expect(person.answer()).not_to_be_empty()
+    person.press(texts.WHY)
+    person.reads(texts.WHY_INTRODUCTION)
+    person.picture(f"por_que_{language}")
+    person.page.get_by_role("combobox", name=person.words(texts.FEEDBACK_QUESTION)).click()
+    person.page.get_by_role("option").first.click()
+    person.press(texts.FEEDBACK_SEND)
+    person.reads(texts.FEEDBACK_THANKS)
+
+
 def test_value_never_seen_in_training_is_warned_of(person: Person) -> None:
     person.open()
     person.field(ELEVATION).fill("8000")

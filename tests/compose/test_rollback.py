@@ -54,5 +54,8 @@ def test_production_goes_back_when_a_person_says_so(in_production: Stack) -> Non
     assert "it knows no aspens done" in told
     assert all(line.endswith(" done") for line in told.splitlines())
 
+    assert "rows have the same probabilities to the last bit" in stack.make(
+        "reproduce", f"VERSION={weak.version}"
+    )
     said = stack.make("rollback", "VERSION=999", check=False)
     assert "Version '999' can't be put into Production this way; possible are" in said

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Button
 
 from covertype_ui import texts
 from tests.ui.fakes import FakeInference, prediction_body
@@ -16,10 +17,15 @@ def answered(app: AppTest) -> AppTest:
     return app.run().button[0].click().run()
 
 
+def sender(app: AppTest) -> Button:
+    (button,) = (one for one in app.button if one.label == texts.FEEDBACK_SEND.es)
+    return button
+
+
 def send(app: AppTest, truth: str = "Douglas-fir") -> AppTest:
     (question,) = (box for box in app.selectbox if box.label == texts.FEEDBACK_QUESTION.es)
     question.set_value(truth).run()
-    return app.button[1].click().run()
+    return sender(app).click().run()
 
 
 def given(fake: FakeInference) -> list[Any]:
@@ -40,7 +46,7 @@ def test_the_chosen_class_is_sent_with_the_id_of_the_answer_and_thanked_for(
 def test_nothing_can_be_sent_before_a_class_is_chosen(
     app: AppTest, services: FakeInference
 ) -> None:
-    assert answered(app).button[1].disabled
+    assert sender(answered(app)).disabled
     assert given(services) == []
 
 
@@ -50,7 +56,7 @@ def test_the_next_answer_has_a_question_of_its_own(app: AppTest, services: FakeI
     services.routes["POST /predict"] = (200, prediction_body() | {"prediction_id": "a-2"})
     app.button[0].click().run()
     assert not app.success
-    assert app.button[1].disabled
+    assert sender(app).disabled
 
 
 @pytest.mark.parametrize(

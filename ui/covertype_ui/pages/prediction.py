@@ -63,6 +63,8 @@ def _answer(values: _Values) -> None:
             answer = st.session_state[_ANSWER] = _offer_explanation(answer)
         with shown:
             _show(answer, values, model_in_production())
+        if answer is not None and isinstance(answer.outcome, PredictionAnswer):
+            ask_truth(answer.outcome)
 
 
 def _form(ranges: Mapping[str, Sequence[float]]) -> _Values:
@@ -208,7 +210,6 @@ def _show(answer: _Answer | None, values: _Values, model: ModelAnswer | ServiceP
     if isinstance(model, ModelAnswer):
         _warn(answer.values, model.training_ranges)
     st.caption(say(texts.ANSWERED_BY, version=prediction.model_version))
-    ask_truth(prediction)
 
 
 def _warn(values: _Values, ranges: Mapping[str, Sequence[float]]) -> None:
