@@ -276,6 +276,11 @@ class Stack:
         )
 
 
+def new_candidates(before: Account, after: Account) -> dict[str, tuple[str, str, str]]:
+    """Return the runs of searches that came since; those of monitoring come with the data."""
+    return {run: facts for run, facts in after.runs.items() if run not in before.runs and facts[0]}
+
+
 def check_kept(before: Account, after: Account) -> None:
     """Check that nothing of `before` is lost, and that nothing of `after` is half or doubled."""
     assert before.files.items() <= after.files.items(), "a committed file is lost or changed"

@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.compose.stack import OBSERVATION, SERVERS, Stack, check_kept, digest, wait_for
+from tests.compose.stack import (
+    OBSERVATION,
+    SERVERS,
+    Stack,
+    check_kept,
+    digest,
+    new_candidates,
+    wait_for,
+)
 from tests.load import Load
 
 AWAY = "can't be used"
@@ -69,8 +77,7 @@ def test_kills_during_training_lose_and_double_nothing(in_production: Stack) -> 
     stack.figures["Tried again in those trainings"] = f"{_retried(stack, *trainings)} tasks"
     after = stack.account()
     check_kept(before, after)
-    new = [name for run, (_, name, _) in after.runs.items() if run not in before.runs]
-    assert len(new) == len(FORESTS) * len(trainings)
+    assert len(new_candidates(before, after)) == len(FORESTS) * len(trainings)
     assert len(after.versions) == len(before.versions) + len(trainings)
     assert stack.predict().status_code == 200
 

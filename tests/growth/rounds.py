@@ -7,6 +7,7 @@ from typing import Any
 
 from mlflow.entities import Run
 
+from covertype.training.searches import FOREST, LOGREG, LOGREG_GRID
 from tests.compose.stack import Stack
 
 BEST_BYTES, ROUND_BYTES = 130_000_000, 400_000_000
@@ -36,7 +37,8 @@ def rows_of(run: Run) -> int:
 def latest_round(stack: Stack) -> dict[str, Run]:
     """Return the newest run of each candidate, by its name."""
     client = stack.mlflow
-    experiments = [one.experiment_id for one in client.search_experiments()]
+    names = {search.experiment for search in (FOREST, LOGREG, LOGREG_GRID)}
+    experiments = [client.get_experiment_by_name(name).experiment_id for name in names]
     runs = client.search_runs(experiments, max_results=5000, order_by=["attributes.start_time"])
     return {run.info.run_name: run for run in runs}
 

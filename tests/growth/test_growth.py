@@ -8,7 +8,7 @@ from covertype.contract import GROUPS
 from covertype.gate.verdicts import RULE, tag_of
 from covertype.registry.names import ALIAS, MODEL_NAME
 from covertype.training.searches import FOREST, LOGREG, LOGREG_GRID
-from tests.compose.stack import Stack, check_kept, wait_for
+from tests.compose.stack import Stack, check_kept, new_candidates, wait_for
 from tests.growth.rounds import (
     BEST_BYTES,
     ROUND_BYTES,
@@ -192,8 +192,8 @@ def test_a_kill_while_a_large_model_is_trained_and_sent_leaves_one_whole_round(
     after = stack.account()
     check_kept(before, after)
     assert after.dag_runs[dag, run] == "success"
-    new = {one: facts for one, facts in after.runs.items() if one not in before.runs}
-    assert [(name, status) for _, name, status in new.values()] == [("rf_run_0", "FINISHED")]
+    new = new_candidates(before, after).values()
+    assert [(name, status) for _, name, status in new] == [("rf_run_0", "FINISHED")]
     assert len(after.versions) == len(before.versions) + 1
 
 
