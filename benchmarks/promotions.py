@@ -2,7 +2,7 @@
 
 Usage: `python -m benchmarks.promotions`. For each batch, the version in Production is first scored
 on what was collected of it; then forests are trained on all batches so far, and the best is judged.
-Prints the table of docs/promotion.md and draws its picture.
+Prints a table, and draws docs/images/promotions.png.
 """
 
 import os
