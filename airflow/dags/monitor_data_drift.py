@@ -41,10 +41,6 @@ from assets import RAW_DATA
         "retries": 4,
         "retry_delay": timedelta(seconds=10),
         "execution_timeout": timedelta(minutes=15),
-        # Never beside a forest: both take memory. It comes before the next one.
-        "pool": "training_forests",
-        "priority_weight": 100,
-        "weight_rule": "absolute",
     },
 )
 def monitor_data_drift():

@@ -98,7 +98,7 @@ def search_dag(dag_id: str, search: Search, *, promotes: bool, pool: str) -> Non
 
             return jobs.register(run)
 
-        @task(pool=pool)
+        @task
         def promote(version: str) -> bool:
             from covertype import jobs
 

@@ -3,10 +3,8 @@
 import logging
 
 from covertype.history import History, Kind, once_in_production, waiting
-from covertype.models.predictors import prove
-from covertype.models.trials import on_trial
 from covertype.registry.changes import put_into_production, settled_production
-from covertype.registry.names import MODEL_NAME
+from covertype.registry.production import version_uri
 from covertype.registry.promotion import run_of
 from covertype.registry.tracking import Unusable, snapshot_of, usable
 
@@ -75,9 +73,12 @@ def _possible(history: History, kind: Kind) -> set[str]:
 
 def _prove(version: str) -> None:
     """Let a version answer its golden rows in the form in which it will serve."""
+    from covertype.models.predictors import prove
+    from covertype.models.trials import on_trial
+
     try:
         with (
-            usable(f"models:/{MODEL_NAME}/{version}") as logged,
+            usable(version_uri(version)) as logged,
             on_trial(logged.folder) as contender,
         ):
             prove(contender.predictor, logged.read_proof())

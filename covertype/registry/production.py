@@ -17,6 +17,7 @@ __all__ = [
     "production_version",
     "to_eligible",
     "to_production",
+    "version_uri",
 ]
 
 
@@ -26,6 +27,11 @@ def _stages() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*stages.*", category=FutureWarning)
         yield
+
+
+def version_uri(version: str) -> str:
+    """Return the MLflow URI of a version's model."""
+    return f"models:/{MODEL_NAME}/{version}"
 
 
 def production_version() -> ModelVersion | None:

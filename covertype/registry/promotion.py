@@ -1,4 +1,8 @@
-"""Registers a run as a version, judges it, and promotes it if it has earned it."""
+"""Registers a run as a version, judges it, and promotes it if it has earned it.
+
+Every task of Airflow loads this module, and few judge: what compiles code is imported where it is
+needed.
+"""
 
 import logging
 from dataclasses import dataclass
@@ -23,11 +27,10 @@ from covertype.gate.rules import (
 )
 from covertype.gate.verdicts import REASON, RULE, VERDICT, Outcome, Rule, Verdict
 from covertype.history import History, Kind
-from covertype.models.trials import on_trial
 from covertype.registry.changes import put_into_production, settle, settled_production
 from covertype.registry.logged import model_uri
 from covertype.registry.names import MODEL_NAME
-from covertype.registry.production import to_eligible
+from covertype.registry.production import to_eligible, version_uri
 from covertype.registry.tracking import (
     Unusable,
     answers_of,
@@ -157,7 +160,9 @@ class Gate:
 
     def _try(self, version: str) -> tuple[Probabilities, Cost, Replay]:
         """Let a version answer, also in the form that serves, and measure it there."""
-        with usable(_uri(version)) as model, on_trial(model.folder) as contender:
+        from covertype.models.trials import on_trial
+
+        with usable(version_uri(version)) as model, on_trial(model.folder) as contender:
             answers = answers_of(model, self.observations)
             figures = contender.measure(np.ascontiguousarray(self.judged[:_MEASURED_ROWS, :WIDTH]))
             asked = contender.replay(self.requests)
@@ -183,7 +188,7 @@ class Gate:
         if present is None:
             return None
         try:
-            return Incumbent(present, fetch_answers(_uri(present), self.observations))
+            return Incumbent(present, fetch_answers(version_uri(present), self.observations))
         except Unusable as error:
             fault = _shortened(error)
             log.error(
@@ -245,10 +250,6 @@ def _rolled_back_from(history: History, version: str) -> str | None:
         if all(later.version != entry.former for later in changes[number:]):
             return entry.former
     return None
-
-
-def _uri(version: str) -> str:
-    return f"models:/{MODEL_NAME}/{version}"
 
 
 def _shortened(error: Exception) -> str:

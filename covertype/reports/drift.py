@@ -2,16 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from covertype.contract import CLASSES, COLUMNS, LABELLED, TARGET, Category
 from covertype.monitoring.drift import Comparison, Measure, Shift
 from covertype.reports.page import Page, Section, Table
 from covertype.training.evaluation import recall_name
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _PICTURED = 4
 _SHOWN_BINS = 12
@@ -106,7 +109,9 @@ def _share(value: float | None) -> str:
     return "–" if value is None else f"{value:.4f}"
 
 
-def _draw(comparison: Comparison, shifts: Sequence[Shift]) -> Figure:
+def _draw(comparison: Comparison, shifts: Sequence[Shift]) -> "Figure":
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(10, 4 * ((len(shifts) + 1) // 2)), layout="constrained")
     panels = figure.subplots((len(shifts) + 1) // 2, 2, squeeze=False)
     for axes, shift in zip(panels.flat, shifts, strict=False):
@@ -117,13 +122,15 @@ def _draw(comparison: Comparison, shifts: Sequence[Shift]) -> Figure:
     return figure
 
 
-def _draw_column(comparison: Comparison, column: str) -> Figure:
+def _draw_column(comparison: Comparison, column: str) -> "Figure":
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(10, 4), layout="constrained")
     _draw_bins(figure.subplots(), comparison, column)
     return figure
 
 
-def _draw_bins(axes: Axes, comparison: Comparison, column: str) -> None:
+def _draw_bins(axes: "Axes", comparison: Comparison, column: str) -> None:
     number = COLUMNS.index(column)
     then = _shares(comparison.reference.counts[number])
     now = _shares(comparison.window[number])

@@ -4,9 +4,12 @@ import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from jinja2 import Environment
-from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _TEMPLATE = """\
 <!DOCTYPE html>
@@ -66,7 +69,7 @@ class Section:
     title: str
     text: str = ""
     table: Table | None = None
-    picture: Figure | None = None
+    picture: "Figure | None" = None
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ def render(page: Page) -> str:
     return _page.render(page=page)
 
 
-def _inline(picture: Figure) -> str:
+def _inline(picture: "Figure") -> str:
     file = io.BytesIO()
     picture.savefig(file, format="png", dpi=80)
     return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -1,15 +1,17 @@
 """The page on a judgement: what was decided of a version, by which rules, and what it answered."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.figure import Figure
 
 from covertype.contract import CLASSES
 from covertype.gate.rules import Incumbent, Probabilities, Replay
 from covertype.gate.verdicts import Check, Verdict, sentence
 from covertype.reports.page import Page, Section, Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Labels = npt.NDArray[np.int64]
 
@@ -115,7 +117,9 @@ def _replay(replay: Replay) -> Section:
     )
 
 
-def _draw_replay(replay: Replay) -> Figure:
+def _draw_replay(replay: Replay) -> "Figure":
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(8, 4), layout="constrained")
     axes = figure.subplots()
     same = np.subtract(replay.asked, replay.changed)

@@ -298,11 +298,12 @@ def test_an_event_of_whatever_origin_has_the_new_rows_looked_at(
 
 
 @pytest.mark.parametrize("dag_id", SCHEDULES)
-def test_only_what_takes_much_memory_waits_for_a_slot_of_training(bag: DagBag, dag_id: str) -> None:
+def test_only_what_holds_a_whole_model_waits_for_a_slot_of_training(
+    bag: DagBag, dag_id: str
+) -> None:
     pools = {task.task_id: task.pool for task in bag.dags[dag_id].tasks}
     training = {task for task, pool in pools.items() if pool != "default_pool"}
-    monitoring = {"monitor_new_data", "monitor_predictions", "monitor_feedback"}
-    assert training == ({"train", "keep_best", "promote"} | monitoring) & set(pools)
+    assert training == {"train", "keep_best"} & set(pools)
 
 
 def test_one_forest_and_one_search_of_regressions_are_trained_at_once(bag: DagBag) -> None:
