@@ -23,8 +23,7 @@ import requests
 
 from benchmarks.client import Result
 from covertype.contract import FEATURE_NAMES, QUANTITY_NAMES
-from covertype.registry.names import MODEL_NAME
-from covertype.registry.production import to_production
+from covertype.registry.production import to_production, version_uri
 from covertype.training.searches import FOREST
 from tools.local.processes import shared_env
 
@@ -176,7 +175,7 @@ def production() -> Iterator[Production]:
             mlflow.set_tracking_uri(address)
             to_production(version)
             model = mlflow.artifacts.download_artifacts(
-                f"models:/{MODEL_NAME}/{version}", dst_path=str(folder / "model")
+                version_uri(version), dst_path=str(folder / "model")
             )
             observed = as_sent(observations(2000))
             bodies = folder / "bodies"

@@ -200,6 +200,14 @@ class Datasets:
         """
         return predictions.read_between(self._predictions, start, end)
 
+    def read_newest_predictions(self, count: int) -> Codes:
+        """Return the newest `count` predictions, shape (n, 13): observations and answered classes.
+
+        They are in the order of their time. Beside them only one file is in memory at a time, an
+        hour of one writer at most; files that hold none of them are not read.
+        """
+        return predictions.read_newest(self._predictions, count)
+
     @property
     def _predictions(self) -> Path:
         return self.root / "predictions"
@@ -235,14 +243,6 @@ class Datasets:
     @property
     def history(self) -> History:
         return History(self.root / FOLDER)
-
-    def read_newest_predictions(self, count: int) -> Codes:
-        """Return the newest `count` predictions, shape (n, 13): observations and answered classes.
-
-        They are in the order of their time. Beside them only one file is in memory at a time, an
-        hour of one writer at most; files that hold none of them are not read.
-        """
-        return predictions.read_newest(self.root / "predictions", count)
 
     # Monitoring: what was found, a document for each batch or hour.
 

@@ -46,6 +46,15 @@ class Incumbent(NamedTuple):
     fault: str = ""
 
 
+class _Both(NamedTuple):
+    """The rows, and which of them the challenger and the version in Production answer rightly."""
+
+    rows: Rows
+    right: npt.NDArray[np.bool_]
+    former_right: npt.NDArray[np.bool_]
+    former_version: str
+
+
 class Cost(NamedTuple):
     """What a version costs in the form that serves.
 
@@ -140,10 +149,11 @@ def _accuracy(
         yield _floor(rows, right, incumbent)
         return
     former_right = _is_right(incumbent.probabilities, rows)
-    yield from _gain(right, former_right, incumbent.version, limits)
-    yield _no_class_lost(rows, right, former_right, incumbent.version, limits)
+    both = _Both(rows, right, former_right, incumbent.version)
+    yield from _gain(both, limits)
+    yield _no_class_lost(both, limits)
     if rows.newest.any():
-        yield _newest_batch(rows, right, former_right, incumbent.version, limits)
+        yield _newest_batch(both, limits)
 
 
 def _is_right(probabilities: Probabilities, rows: Rows) -> npt.NDArray[np.bool_]:
@@ -164,12 +174,8 @@ def _floor(rows: Rows, right: npt.NDArray[np.bool_], incumbent: Incumbent | None
     return Check(Rule.FORMER_FAULT_NOT_BETTER, accuracy > floor, figures)
 
 
-def _gain(
-    right: npt.NDArray[np.bool_],
-    former_right: npt.NDArray[np.bool_],
-    former_version: str,
-    limits: Limits,
-) -> Iterator[Check]:
+def _gain(both: _Both, limits: Limits) -> Iterator[Check]:
+    _, right, former_right, former_version = both
     gained, lost = int((right & ~former_right).sum()), int((former_right & ~right).sum())
     p_value = mcnemar_mid_p(gained, lost)
     beside: dict[str, Figure] = {
@@ -193,14 +199,9 @@ def _gain(
     )
 
 
-def _no_class_lost(
-    rows: Rows,
-    right: npt.NDArray[np.bool_],
-    former_right: npt.NDArray[np.bool_],
-    former_version: str,
-    limits: Limits,
-) -> Check:
+def _no_class_lost(both: _Both, limits: Limits) -> Check:
     """Check the class whose recall surely falls most; rare classes have wide intervals."""
+    rows, right, former_right, former_version = both
     worst, lowest = Check(Rule.CLASS_LOST, True), np.inf
     for number in np.unique(rows.classes):
         of_class = rows.classes == number
@@ -225,13 +226,8 @@ def _no_class_lost(
     return worst
 
 
-def _newest_batch(
-    rows: Rows,
-    right: npt.NDArray[np.bool_],
-    former_right: npt.NDArray[np.bool_],
-    former_version: str,
-    limits: Limits,
-) -> Check:
+def _newest_batch(both: _Both, limits: Limits) -> Check:
+    rows, right, former_right, former_version = both
     accuracy = float(right[rows.newest].mean())
     former_accuracy = float(former_right[rows.newest].mean())
     return Check(

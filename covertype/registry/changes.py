@@ -75,8 +75,7 @@ def settle(history: History) -> str | None:
     if recorded is None and present is not None:
         recorded = _tell_former_release(history, present)
     if present is not None and present != recorded:
-        number = history.add(Kind.FOUND, present, recorded)
-        history.end(number, State.DONE)
+        _tell_found(history, present, recorded)
     return present
 
 
@@ -84,14 +83,18 @@ def _tell_former_release(history: History, present: str) -> str | None:
     """Begin the history with the versions that a release without one promoted; return the last."""
     versions = MlflowClient().search_model_versions(f"name = '{MODEL_NAME}'")
     promoted = sorted(
-        (int(one.version) for one in versions if one.tags.get(VERDICT) == Outcome.PROMOTED),
+        int(one.version) for one in versions if one.tags.get(VERDICT) == Outcome.PROMOTED
     )
     former = None
     for version in map(str, promoted):
         if version != present:
-            history.end(history.add(Kind.FOUND, version, former), State.DONE)
+            _tell_found(history, version, former)
             former = version
     return former
+
+
+def _tell_found(history: History, version: str, former: str | None) -> None:
+    history.end(history.add(Kind.FOUND, version, former), State.DONE)
 
 
 def _end(history: History, number: int, kind: Kind, version: str) -> None:

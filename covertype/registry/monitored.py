@@ -23,7 +23,7 @@ from covertype.data import Datasets, UnseenBatch
 from covertype.monitoring.drift import Comparison, Limits, Reference, add
 from covertype.registry import next_batch
 from covertype.registry.names import MODEL_NAME
-from covertype.registry.production import production_version
+from covertype.registry.production import production_version, version_uri
 from covertype.registry.tracking import (
     SNAPSHOT_TAG,
     SOURCE,
@@ -161,7 +161,7 @@ def _evaluate_batch(
     if not len(unseen.rows):
         return facts
     version, part = production.version, _part(unseen.rows)
-    answers = fetch_answers(f"models:/{MODEL_NAME}/{version}", part.observations)
+    answers = fetch_answers(version_uri(version), part.observations)
     scores = score(answers, part.classes).metrics
     holdout = {one: production.holdout[one] for one in scores if one in production.holdout}
     log.info(

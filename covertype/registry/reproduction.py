@@ -14,7 +14,7 @@ from sklearn.pipeline import Pipeline
 from covertype.data import Datasets
 from covertype.models.artifact import MODEL_FILE, dump_model
 from covertype.registry.logged import LoggedModel
-from covertype.registry.names import MODEL_NAME
+from covertype.registry.production import version_uri
 from covertype.registry.promotion import run_of
 from covertype.registry.tracking import (
     PARAMETERS_TAG,
@@ -90,7 +90,7 @@ def reproduce(version: str, datasets: Datasets) -> Reproduction:
     trained = train(build(FOREST, parameters), TrainingSet.from_rows(rows), library_of(parameters))
     observations = to_frame(judgement_rows(rows))
     now = _answers(trained.model, observations)
-    then = fetch_answers(f"models:/{MODEL_NAME}/{version}", observations)
+    then = fetch_answers(version_uri(version), observations)
     differences = np.abs(now - then).max(axis=1)
     return Reproduction(
         version,

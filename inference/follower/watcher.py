@@ -27,7 +27,7 @@ from covertype.atomic import DiskUnusable
 from covertype.models.predictors import NotFlattened, prove_equal, save_arrays
 from covertype.registry import next_batch
 from covertype.registry.logged import LoggedModel, fetch_figures, fetched
-from covertype.registry.production import MODEL_NAME, STAGE, production_version
+from covertype.registry.production import MODEL_NAME, STAGE, production_version, version_uri
 from inference.log import log_to_stderr
 from inference.model import kept
 from inference.model.cards import Card, RegistryReport, iso, now
@@ -209,7 +209,7 @@ def _fetch(version: ModelVersion, folder: Path) -> None:
     ValueError
         If this platform did not log the model.
     """
-    with fetched(f"models:/{MODEL_NAME}/{version.version}", within=folder.parent) as model:
+    with fetched(version_uri(version.version), within=folder.parent) as model:
         if not model.file.exists():
             raise ValueError(f"it holds no {model.file.name}: only skops models are served")
         kept.write_card(folder, _make_card(version, model))

@@ -24,7 +24,17 @@ _CLASS_COLORS = ("#009E73", "#0072B2", "#E69F00", "#56B4E9", "#CC79A7", "#D55E00
 _ROW_HEIGHT = 30
 
 Spec = dict[str, Any]
+
 Drawn = tuple[Spec, str]
+
+_NAMES: Spec = {
+    "field": "name",
+    "type": "nominal",
+    "sort": None,
+    "title": None,
+    "axis": {"labelLimit": 260},
+}
+"""The axis of what has a bar or an interval each, in their order."""
 
 
 def draw(drawn: Drawn) -> None:
@@ -106,13 +116,7 @@ def _labelled_bars(
             ]
         },
         "encoding": {
-            "y": {
-                "field": "name",
-                "type": "nominal",
-                "sort": None,
-                "title": None,
-                "axis": {"labelLimit": 260},
-            },
+            "y": _NAMES,
             "x": {
                 "field": "value",
                 "type": "quantitative",
@@ -385,13 +389,7 @@ def intervals(accuracies: Mapping[str, tuple[float, float, float]]) -> Drawn:
             ]
         },
         "encoding": {
-            "y": {
-                "field": "name",
-                "type": "nominal",
-                "sort": None,
-                "title": None,
-                "axis": {"labelLimit": 260},
-            },
+            "y": _NAMES,
             "x": {
                 "field": "value",
                 "type": "quantitative",

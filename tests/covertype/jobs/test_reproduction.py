@@ -9,10 +9,11 @@ from mlflow import MlflowClient
 from covertype import jobs, reproduce
 from covertype.data import Datasets, Snapshot
 from covertype.registry import reproduction
+from covertype.registry.names import MODEL_NAME
 from covertype.registry.reproduction import NotReproducible
 from covertype.registry.tracking import PARAMETERS_TAG, SNAPSHOT_TAG
 from covertype.training.estimators import build
-from covertype.training.searches import FOREST, Search
+from covertype.training.searches import Search
 from tests.covertype.conftest import FAIR
 from tests.covertype.jobs.test_jobs import batch, environment
 
@@ -58,7 +59,7 @@ def test_another_model_is_told_from_the_version(
     [(SNAPSHOT_TAG, "trained on unknown data"), (PARAMETERS_TAG, "did not store its parameters")],
 )
 def test_what_is_missing_is_named(version: str, tag: str, message: str) -> None:
-    run = MlflowClient().get_model_version("BestModelRF", version).run_id
+    run = MlflowClient().get_model_version(MODEL_NAME, version).run_id
     MlflowClient().delete_tag(run, tag)
     with pytest.raises(NotReproducible, match=message):
         jobs.reproduce(version)
@@ -75,7 +76,7 @@ def test_a_snapshot_that_is_gone_is_named(version: str, processed: Datasets) -> 
 
 
 def test_the_command_says_what_is_missing(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = MlflowClient().get_model_version("BestModelRF", version).run_id
+    run = MlflowClient().get_model_version(MODEL_NAME, version).run_id
     MlflowClient().delete_tag(run, SNAPSHOT_TAG)
     monkeypatch.setattr(sys, "argv", ["reproduce", version])
     with pytest.raises(SystemExit, match="unknown data"):
@@ -83,7 +84,6 @@ def test_the_command_says_what_is_missing(version: str, monkeypatch: pytest.Monk
 
 
 def test_parameters_are_those_of_the_candidate(version: str) -> None:
-    run = MlflowClient().get_model_version("BestModelRF", version).run_id
+    run = MlflowClient().get_model_version(MODEL_NAME, version).run_id
     tags = MlflowClient().get_run(run).data.tags
     assert tags[PARAMETERS_TAG] == '{"n_estimators": 5, "max_depth": 6, "bootstrap": false}'
-    assert FOREST.family == "forest"

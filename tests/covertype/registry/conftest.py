@@ -42,7 +42,7 @@ def registry(
     server: None, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Registry:
     name = "".join(letter if letter.isalnum() else "-" for letter in request.node.name)
-    for module in ("promotion", "production", "changes", "manual"):
+    for module in ("promotion", "production", "changes"):
         monkeypatch.setattr(f"covertype.registry.{module}.MODEL_NAME", name)
     return Registry(name)
 
