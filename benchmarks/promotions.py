@@ -42,6 +42,11 @@ class Round(NamedTuple):
     holdout: float
     next_batch: float | None
 
+    def figure(self, name: str) -> float | None:
+        """Return a share of the verdict, whichever rule it belongs to."""
+        found = [check.figures[name] for check in self.verdict.checks if name in check.figures]
+        return float(found[0]) if found else None
+
 
 def play(collected: Collected, batch: int) -> Round:
     """Collect a batch, score Production on it, train, and judge the best forest."""
@@ -75,13 +80,12 @@ def print_table(rounds: list[Round]) -> None:
     print("| batches | rows | version | outcome | holdout | gate | Production, same rows | next |")
     print("| --- | ---: | ---: | --- | ---: | ---: | ---: | ---: |")
     for one in rounds:
-        figures = one.verdict.figures
         shown = [
             f"{value:.4f}" if isinstance(value, float) else "–"
             for value in (
                 one.holdout,
-                figures.get("accuracy"),
-                figures.get("former_accuracy"),
+                one.figure("accuracy"),
+                one.figure("former_accuracy"),
                 one.next_batch,
             )
         ]
@@ -98,7 +102,7 @@ def draw(rounds: list[Round]) -> Figure:
     axes = figure.subplots()
     versions = [f"{one.version}\n({one.rows // 1000}k rows)" for one in rounds]
     axes.plot(versions, [one.holdout for one in rounds], "o-", color="#9e9e9e", label="holdout")
-    gate = [float(one.verdict.figures.get("accuracy", "nan")) for one in rounds]
+    gate = [one.figure("accuracy") or float("nan") for one in rounds]
     axes.plot(versions, gate, "s-", color="#2e7d32", label="gate")
     # A version is scored on the batch after its own.
     following = [float(one.next_batch or "nan") for one in rounds[1:]]

@@ -124,6 +124,29 @@ def test_a_version_that_is_better_in_all_but_loses_a_class_is_refused() -> None:
     assert verdict.figures["recall"] == 0
 
 
+def test_a_class_that_the_former_version_named_too_often_is_not_lost() -> None:
+    of_class = ROWS.classes == 1
+    everywhere = np.where(NUMBERS % 3 == 0, 1, ROWS.classes)
+    incumbent = Incumbent("3", answering(everywhere))
+    seldom_missed = wrong_in(of_class & (NUMBERS % 10 == 0))
+    verdict = judge(ROWS, seldom_missed, incumbent, LIMITS, COST, REPLAY)
+    assert verdict.rule is Rule.BETTER
+    (check,) = [one for one in verdict.checks if one.rule is Rule.CLASS_LOST]
+    assert check.figures["label"] == CLASSES[1]
+    assert check.figures["former_recall"] == 1
+    assert check.figures["recall"] == pytest.approx(0.9, abs=0.01)
+    assert float(check.figures["class_f1"]) > float(check.figures["former_class_f1"])
+
+
+def test_a_lost_class_is_told_even_if_another_one_that_is_found_better_falls_further() -> None:
+    named_too_often = np.where(NUMBERS % 3 == 0, 1, ROWS.classes)
+    incumbent = Incumbent("3", answering(named_too_often))
+    missed = (ROWS.classes == 1) & (NUMBERS % 8 == 0)
+    missed |= (ROWS.classes == 2) & (NUMBERS % 4 != 0)
+    verdict = judge(ROWS, wrong_in(missed), incumbent, LIMITS, COST, REPLAY)
+    assert (verdict.rule, verdict.figures["label"]) == (Rule.CLASS_LOST, CLASSES[2])
+
+
 def test_a_rare_class_is_not_lost_by_a_few_of_its_rows() -> None:
     rare = np.flatnonzero((ROWS.classes == RARE) & (NUMBERS % 5 != 0))[:2]
     assert rule_of(wrong_in((NUMBERS % 10 == 0) | np.isin(NUMBERS, rare))) is Rule.BETTER
