@@ -113,11 +113,19 @@ class NextBatch(Struct, frozen=True):
     accuracy: float
 
 
+class LiveAccuracy(Struct, frozen=True):
+    """The accuracy of a version by the true classes that clients sent, and of how many."""
+
+    version: str
+    rows: int
+    accuracy: float
+
+
 class RegistryState(Struct, frozen=True, kw_only=True):
     """The result of the last check of the registry; it expires `good_for` seconds later.
 
     `checked_at` is a date and time in UTC, `looked_at` the machine's monotonic clock in seconds.
-    `next_batch` is that of the last version that was seen in Production.
+    `next_batch` and `live` are those of the last version that was seen in Production.
     """
 
     reachable: bool
@@ -128,6 +136,7 @@ class RegistryState(Struct, frozen=True, kw_only=True):
     production: str | None = None
     refused: RefusedVersion | None = None
     next_batch: NextBatch | None = None
+    live: LiveAccuracy | None = None
 
 
 class HealthAnswer(Struct, frozen=True):
@@ -158,7 +167,8 @@ class NotReadyAnswer(Struct, frozen=True):
 class ModelAnswer(Struct, frozen=True, kw_only=True):
     """The version that answers: its scores, and what it was trained on.
 
-    `metrics` are those on the holdout; `next_batch` is None until a later batch was scored.
+    `metrics` are those on the holdout; `next_batch` is None until a later batch was scored, `live`
+    until monitoring has read true classes.
     `training_ranges` holds the lowest and highest value of each quantity, `confusion_matrix` the
     counts by true class (rows) and predicted class (columns), `importances` the weights of the
     encoded columns.
@@ -176,6 +186,7 @@ class ModelAnswer(Struct, frozen=True, kw_only=True):
     confusion_matrix: list[list[int]] | None = None
     importances: dict[str, float] | None = None
     next_batch: NextBatch | None = None
+    live: LiveAccuracy | None = None
     loaded_at: Annotated[str, Meta(extra_json_schema={"format": "date-time"})] | None = None
 
     def __post_init__(self) -> None:

@@ -20,6 +20,9 @@ from covertype.documents import Documents
 FOLDER = "promotions"
 """Where the history is, under the datasets root."""
 
+GATE = "the promotion gate"
+"""Who promotes and refuses, if no person does."""
+
 _ENDED = "_ended"
 
 
@@ -48,7 +51,7 @@ _CHANGES = {Kind.PROMOTED, Kind.ROLLED_BACK, Kind.FOUND}
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One entry: `former` was in Production before, `facts` hold the verdict's rule and figures.
+    """One entry: `former` was in Production before, `facts` hold the rule and its figures.
 
     `snapshot` names the training data of the version that a rollback took out of Production.
     """
@@ -113,9 +116,15 @@ class History:
         return Documents(self.folder)
 
 
+def last_change(entries: list[Entry]) -> Entry | None:
+    """Return the last change of Production."""
+    return next((one for one in reversed(entries) if one.changed_production), None)
+
+
 def production_of(entries: list[Entry]) -> str | None:
     """Return the version that was last put into Production."""
-    return next((one.version for one in reversed(entries) if one.changed_production), None)
+    change = last_change(entries)
+    return change.version if change else None
 
 
 def once_in_production(entries: list[Entry]) -> list[Entry]:

@@ -49,6 +49,13 @@ class PromotionSettings(BaseSettings):
     promotion_max_changed_share: Annotated[float, Field(ge=0, le=1)] = 1.0
 
 
+class RollbackSettings(BaseSettings):
+    """When a version goes out of Production in its first hour; 0 is never."""
+
+    rollback_accuracy: Annotated[float, Field(ge=0, le=1)] = 0.0
+    rollback_error_rate: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+
 class Settings(DatasetsSettings, RegistrySettings, InferenceSettings):
     """The settings of the DAGs: collection, preprocessing, training and monitoring."""
 

@@ -26,6 +26,7 @@ from covertype.jobs.training import (
     train_batch,
     untrained,
 )
+from covertype.jobs.watching import watch_new_version
 
 __all__ = [
     "batch_of",
@@ -47,4 +48,5 @@ __all__ = [
     "train_batch",
     "untrained",
     "wait_until_served",
+    "watch_new_version",
 ]

@@ -2,12 +2,16 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pandas as pd
+
+from covertype.answers import LiveAccuracy
 from covertype.jobs.connection import connect
 from covertype.monitoring.drift import Limits
 from covertype.monitoring.live import live_accuracy
 from covertype.registry import cards, monitored
 from covertype.registry.changes import settled_production
 from covertype.registry.monitored import NothingToMonitor
+from covertype.registry.production import production_version
 from covertype.settings import Settings
 
 _LIVE_SPAN = timedelta(days=30)
@@ -66,6 +70,8 @@ def monitor_predictions(run_after: datetime, hour: datetime | None = None) -> st
 def monitor_feedback(run_after: datetime) -> str:
     """Store how often each version was right, by the feedback of the last days.
 
+    The tags of the version in Production then hold its figures.
+
     Parameters
     ----------
     run_after : datetime
@@ -81,7 +87,7 @@ def monitor_feedback(run_after: datetime) -> str:
     NothingToMonitor
         If there is no feedback whose prediction is known, or the hour was counted already.
     """
-    datasets = Settings().datasets
+    datasets = connect().datasets
     hour = monitored.last_written_hour(run_after)
     name, since = monitored.name_of_hour(hour), (hour - _LIVE_SPAN).date()
     if name in datasets.monitored_feedback.names():
@@ -98,10 +104,21 @@ def monitor_feedback(run_after: datetime) -> str:
         "since": since.isoformat(),
         "versions": accuracy.to_dict("index"),
     }
+    _tag_production(accuracy)
     datasets.monitored_feedback.add(name, facts)
     if accuracy.empty:
         raise NothingToMonitor(unknown)
     return name
+
+
+def _tag_production(accuracy: pd.DataFrame) -> None:
+    production = production_version()
+    if production is None:
+        return
+    version = str(production.version)
+    live = accuracy.to_dict("index").get(version)
+    figures = LiveAccuracy(version, live["rows"], live["accuracy"]) if live else None
+    monitored.tag_live(figures, version)
 
 
 def _limits(settings: Settings) -> Limits:

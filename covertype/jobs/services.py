@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 import requests
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families
 
 from covertype.answers import ModelAnswer
 
@@ -16,6 +18,7 @@ log = logging.getLogger(__name__)
 _WAIT_SECONDS = 60.0
 _PAUSE_SECONDS = 0.5
 _TIMEOUT_SECONDS = 5.0
+_FAILED, _ANSWERED = "covertype_failed_predictions_total", "covertype_predictions_total"
 
 
 class NotFollowed(Exception):
@@ -57,26 +60,55 @@ def wait_until_served(url: str, version: str, seconds: float = _WAIT_SECONDS) ->
 
 def versions_served(url: str) -> Mapping[str, str | None]:
     """Return the version that each replica answers with; None for one that does not answer."""
+    return {replica: _version(replica) for replica in _replicas(url)}
+
+
+def predictions_of(url: str, version: str) -> tuple[int, int]:
+    """Return how many observations a version failed to answer, and how many it was asked.
+
+    The replicas count since their starts; one that does not answer is left out.
+    """
+    failed = answered = 0.0
+    for replica in _replicas(url):
+        for family in _metrics(replica):
+            for sample in family.samples:
+                if sample.labels.get("version") != version:
+                    continue
+                failed += sample.value * (sample.name == _FAILED)
+                answered += sample.value * (sample.name == _ANSWERED)
+    return int(failed), int(failed + answered)
+
+
+def _replicas(url: str) -> set[str]:
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
         found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
     except OSError as error:
         log.warning("%s has no address: %s", url, error)
-        return {}
+        return set()
     # A certificate is for the name, not for its addresses.
     addresses = {str(entry[4][0]) for entry in found} if parts.scheme == "http" else set()
-    replicas = {
-        f"{parts.scheme}://{f'[{one}]' if ':' in one else one}:{port}{parts.path}"
+    return {
+        f"{parts.scheme}://{f'[{one}]' if ':' in one else one}:{port}{parts.path.rstrip('/')}"
         for one in addresses
-    } or {url}
-    return {replica: _version(replica) for replica in replicas}
+    } or {url.rstrip("/")}
 
 
 def _version(replica: str) -> str | None:
     try:
-        answer = requests.get(f"{replica.rstrip('/')}/model", timeout=_TIMEOUT_SECONDS)
+        answer = requests.get(f"{replica}/model", timeout=_TIMEOUT_SECONDS)
         answer.raise_for_status()
         return msgspec.json.decode(answer.content, type=ModelAnswer).version
     except (requests.RequestException, msgspec.DecodeError):
         return None
+
+
+def _metrics(replica: str) -> list[Metric]:
+    try:
+        answer = requests.get(f"{replica}/metrics", timeout=_TIMEOUT_SECONDS)
+        answer.raise_for_status()
+        return list(text_string_to_metric_families(answer.text))
+    except (requests.RequestException, ValueError) as error:
+        log.warning("%s has no metrics: %s", replica, error)
+        return []

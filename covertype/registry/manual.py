@@ -1,6 +1,7 @@
 """What people decide: an eligible version forward, or Production back to an earlier version."""
 
 import logging
+from collections.abc import Mapping
 
 from covertype.history import History, Kind, once_in_production, waiting
 from covertype.registry.changes import put_into_production, settled_production
@@ -27,28 +28,58 @@ def promote_by_hand(history: History, version: str, who: str, why: str) -> bool:
     NotPossible
         If it may not, or does not answer as it did in training.
     """
-    return _put(history, version, Kind.PROMOTED, who, why)
+    return _put(history, version, Kind.PROMOTED, who, why, None, {})
 
 
-def roll_back(history: History, version: str, who: str, why: str) -> bool:
+def roll_back(
+    history: History,
+    version: str,
+    who: str,
+    why: str,
+    instead_of: str | None = None,
+    facts: Mapping[str, str] | None = None,
+) -> bool:
     """Put a version that was in Production before back; return False if it is there already.
 
     A version trained on the same data as the one that it replaces is not promoted any more.
 
+    Parameters
+    ----------
+    history : History
+    version, who, why : str
+    instead_of : str, optional
+        The version that has to be in Production; by default any.
+    facts : mapping, optional
+        Figures for the history.
+
     Raises
     ------
     NotPossible
-        If it was never in Production, or does not answer as it did in training.
+        If it was never in Production, or does not answer as it did in training, or if another
+        version than `instead_of` is in Production.
     """
-    return _put(history, version, Kind.ROLLED_BACK, who, why)
+    return _put(history, version, Kind.ROLLED_BACK, who, why, instead_of, facts or {})
 
 
-def _put(history: History, version: str, kind: Kind, who: str, why: str) -> bool:
+def _put(
+    history: History,
+    version: str,
+    kind: Kind,
+    who: str,
+    why: str,
+    instead_of: str | None,
+    facts: Mapping[str, str],
+) -> bool:
     for _ in range(_TRIES):
         present = settled_production(history)
         if version == present:
             log.info("Version %s is in Production already", version)
             return False
+        if instead_of not in (None, present):
+            raise NotPossible(
+                f"Version {present} is in Production by now, and not {instead_of}: "
+                f"nothing goes back to version {version}"
+            )
         possible = _possible(history, kind)
         if version not in possible:
             raise NotPossible(
@@ -57,7 +88,7 @@ def _put(history: History, version: str, kind: Kind, who: str, why: str) -> bool
             )
         _prove(version)
         snapshot = snapshot_of(run_of(present)) if present and kind is Kind.ROLLED_BACK else None
-        details = {"who": who, "why": why, "snapshot": snapshot}
+        details = {"who": who, "why": why, "snapshot": snapshot, "facts": facts}
         if put_into_production(history, version, present, kind, **details):
             return True
     raise NotPossible(f"Production changed {_TRIES} times meanwhile; version {version} must wait")

@@ -18,10 +18,10 @@ import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import DatasetInput, RunInfo
 
-from covertype.answers import NextBatch
+from covertype.answers import LiveAccuracy, NextBatch
 from covertype.data import Datasets, UnseenBatch
 from covertype.monitoring.drift import Comparison, Limits, Reference, add
-from covertype.registry import next_batch
+from covertype.registry import monitoring_tags
 from covertype.registry.names import MODEL_NAME
 from covertype.registry.production import production_version, version_uri
 from covertype.registry.tracking import (
@@ -126,7 +126,7 @@ def monitor_batches(datasets: Datasets, limits: Limits) -> list[str]:
         facts = _evaluate_batch(datasets, production, reference, name, batch, limits)
         if facts["is_next"] and facts["rows"] >= _FEWEST_ROWS:
             scored = (facts["batch"], facts["rows"], facts["metrics"]["accuracy"])
-            _tag_version(NextBatch(production.version, *scored))
+            _tag_next_batch(NextBatch(production.version, *scored))
         datasets.monitored_batches.add(name, facts)
     return list(news)
 
@@ -191,20 +191,37 @@ def _evaluate_batch(
     return facts | {"metrics": scores, "holdout": holdout, **run}
 
 
-def _tag_version(figures: NextBatch) -> None:
-    """Put figures into a version's tags, unless those of a newer batch stand there.
+def tag_live(figures: LiveAccuracy | None, version: str) -> None:
+    """Put the live accuracy into a version's tags; None removes that of an earlier time."""
+    if figures is not None:
+        _set_tags(figures)
+    else:
+        _remove_accuracy(LiveAccuracy, version)
 
-    The accuracy goes first and comes last, so it never stands beside another batch's figures.
-    """
+
+def _tag_next_batch(figures: NextBatch) -> None:
+    """Put figures into a version's tags, unless those of a newer batch stand there."""
+    present = MlflowClient().get_model_version(MODEL_NAME, figures.version).tags
+    former = monitoring_tags.from_tags(NextBatch, figures.version, present)
+    if former is None or former.batch <= figures.batch:
+        _set_tags(figures)
+
+
+def _set_tags(figures: NextBatch | LiveAccuracy) -> None:
+    """Set the tags of figures; their accuracy never stands beside former figures."""
     client, version = MlflowClient(), figures.version
-    present = client.get_model_version(MODEL_NAME, version).tags
-    former, tags = next_batch.from_tags(version, present), next_batch.to_tags(figures)
-    if tags.items() <= present.items() or (former and former.batch > figures.batch):
+    tags = monitoring_tags.to_tags(figures)
+    if tags.items() <= client.get_model_version(MODEL_NAME, version).tags.items():
         return
-    if next_batch.ACCURACY in present:
-        client.delete_model_version_tag(MODEL_NAME, version, next_batch.ACCURACY)
+    _remove_accuracy(type(figures), version)
     for tag, value in tags.items():
         client.set_model_version_tag(MODEL_NAME, version, tag, value)
+
+
+def _remove_accuracy(kind: type[NextBatch | LiveAccuracy], version: str) -> None:
+    client, tag = MlflowClient(), monitoring_tags.tag_of(kind, monitoring_tags.ACCURACY)
+    if tag in client.get_model_version(MODEL_NAME, version).tags:
+        client.delete_model_version_tag(MODEL_NAME, version, tag)
 
 
 def last_written_hour(moment: datetime) -> datetime:

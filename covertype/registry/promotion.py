@@ -26,7 +26,7 @@ from covertype.gate.rules import (
     judge,
 )
 from covertype.gate.verdicts import REASON, RULE, VERDICT, Outcome, Rule, Verdict
-from covertype.history import History, Kind
+from covertype.history import GATE, History, Kind
 from covertype.registry.changes import put_into_production, settle, settled_production
 from covertype.registry.logged import model_uri
 from covertype.registry.names import MODEL_NAME
@@ -50,9 +50,6 @@ _MEASURED_ROWS = 500
 
 REPORT = "promotion.html"
 """The artifact of the version's run that tells people how it was judged."""
-
-GATE = "the promotion gate"
-"""Who promotes and refuses, in the history."""
 
 
 def register(run_id: str) -> str:

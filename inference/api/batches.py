@@ -56,6 +56,10 @@ class BatchResponse(Response):
             probabilities = model.predictor.probabilities(codes)
             return probabilities, self._respond(model, codes, probabilities, named.text)
 
-        probabilities, response = await service.work(work)
+        try:
+            probabilities, response = await service.work(work)
+        except Exception:
+            service.fail(model.card.version, len(codes))
+            raise
         service.record_many(named, model.card.version, codes, probabilities)
         return response

@@ -108,6 +108,10 @@ class Service:
         if self._log:
             self._log.add_many(named, version, codes, answers)
 
+    def fail(self, version: str, observations: int = 1) -> None:
+        """Count observations that a version could not answer."""
+        self.metrics.failed.labels(version).inc(observations)
+
     def learn(self, truth: int, row: Row, version: str, prediction: int) -> None:
         """Count and log the true class of an observation that a version has predicted."""
         result = "correct" if truth == prediction else "wrong"

@@ -22,10 +22,10 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from requests import RequestException
 
-from covertype.answers import RefusedVersion
+from covertype.answers import LiveAccuracy, NextBatch, RefusedVersion
 from covertype.atomic import DiskUnusable
 from covertype.models.predictors import NotFlattened, prove_equal, save_arrays
-from covertype.registry import next_batch
+from covertype.registry import monitoring_tags
 from covertype.registry.logged import LoggedModel, fetch_figures, fetched
 from covertype.registry.production import MODEL_NAME, STAGE, production_version, version_uri
 from inference.log import log_to_stderr
@@ -75,6 +75,7 @@ class Follower:
         self._failure: str | None = None
         former = store.read_report()
         self._next_batch = former.next_batch if former else None
+        self._live = former.live if former else None
         self._proven = self._proven_before()
 
     def check(self) -> RegistryReport:
@@ -143,6 +144,7 @@ class Follower:
             looked_at=time.monotonic(),
             good_for=self._good_for,
             next_batch=self._next_batch,
+            live=self._live,
             **facts,
         )
 
@@ -151,7 +153,9 @@ class Follower:
         key = (name, int(version.last_updated_timestamp))
         if name != self._proven and key not in self._refused:
             self._try(version, name, key)
-        self._next_batch = next_batch.from_tags(version.version, version.tags)
+        tagged = (version.version, version.tags)
+        self._next_batch = monitoring_tags.from_tags(NextBatch, *tagged)
+        self._live = monitoring_tags.from_tags(LiveAccuracy, *tagged)
         message = f"version {version.version} is in {STAGE}"
         refused = self._refused.get(key)
         if refused is not None:

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from covertype.answers import NextBatch, RefusedVersion
+from covertype.answers import LiveAccuracy, NextBatch, RefusedVersion
 from covertype.contract import QUANTITY_NAMES
 from covertype.models.predictors import (
     NotFlattened,
@@ -73,6 +73,7 @@ class Serving:
         self._again_at = 0.0
         self._refused: RefusedVersion | None = None
         self._next_batch: NextBatch | None = None
+        self._live: LiveAccuracy | None = None
 
     def refresh(self) -> None:
         """Read the store: the registry's report, and its current version if that has changed.
@@ -86,6 +87,7 @@ class Serving:
             self._refused = refused
             self._metrics.reloads.labels("refused").inc(refused is not None)
         self._next_batch = report.next_batch if report else None
+        self._live = report.live if report else None
         self._load_current()
         if self.model is not None:
             self._show_figures(self.model)
@@ -114,16 +116,21 @@ class Serving:
             self._metrics.model_version.set(float(self.model.card.version))
             log.info("Answering with version %s", self.model.card.version)
 
-    def next_batch_of(self, model: ServedModel) -> NextBatch | None:
-        """Return the reported figures if they are those of a model's version."""
-        reported = self._next_batch
-        return reported if reported and reported.version == model.card.version else None
+    def monitored(self, model: ServedModel) -> tuple[NextBatch | None, LiveAccuracy | None]:
+        """Return what monitoring has reported, if it is of a model's version."""
+        version, next_batch, live = model.card.version, self._next_batch, self._live
+        return (
+            next_batch if next_batch and next_batch.version == version else None,
+            live if live and live.version == version else None,
+        )
 
     def _show_figures(self, model: ServedModel) -> None:
-        figures = self.next_batch_of(model)
+        next_batch, live = self.monitored(model)
         self._metrics.holdout_accuracy.set(model.card.metrics.get("accuracy", math.nan))
-        self._metrics.next_batch_accuracy.set(figures.accuracy if figures else math.nan)
-        self._metrics.next_batch.set(figures.batch if figures else math.nan)
+        self._metrics.next_batch_accuracy.set(next_batch.accuracy if next_batch else math.nan)
+        self._metrics.next_batch.set(next_batch.batch if next_batch else math.nan)
+        self._metrics.live_accuracy.set(live.accuracy if live else math.nan)
+        self._metrics.live_rows.set(live.rows if live else math.nan)
 
     async def watch(self) -> None:
         """Refresh repeatedly, off the event loop."""

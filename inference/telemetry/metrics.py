@@ -46,6 +46,12 @@ class Metrics:
             ["version", "label"],
             registry=registry,
         )
+        self.failed = Counter(
+            "covertype_failed_predictions",
+            "Observations that a version could not answer",
+            ["version"],
+            registry=registry,
+        )
         self.reloads = Counter(
             "covertype_reloads", "Versions taken over, or not", ["result"], registry=registry
         )
@@ -69,6 +75,17 @@ class Metrics:
         self.next_batch = _figure(
             "covertype_next_batch",
             "The batch of covertype_next_batch_accuracy, NaN until one was scored",
+            registry,
+        )
+        self.live_accuracy = _figure(
+            "covertype_live_accuracy",
+            "Accuracy of the version that answers by the true classes of the last 30 days, "
+            "NaN until monitoring has read some",
+            registry,
+        )
+        self.live_rows = _figure(
+            "covertype_live_rows",
+            "The number of true classes of covertype_live_accuracy, NaN until there are some",
             registry,
         )
         self.registry_reachable = Gauge(

@@ -34,6 +34,7 @@ SCHEDULES = {
     "train_logreg_model": "covertype_training",
     "train_logreg_model2": "covertype_training",
     "train_rf_model": "covertype_training",
+    "watch_new_version": "None",
 }
 SEARCHES = {
     "train_logreg_model": LOGREG,
@@ -69,7 +70,7 @@ def test_a_dag_says_when_it_starts_and_what_it_does(bag: DagBag, dag_id: str) ->
 @pytest.mark.parametrize("dag_id", SCHEDULES)
 def test_whatever_can_be_chosen_by_hand_explains_itself(bag: DagBag, dag_id: str) -> None:
     params = bag.dags[dag_id].params
-    assert len(params)
+    assert len(params) == 0 if dag_id == "watch_new_version" else len(params)
     for name in params:
         param = params.get_param(name)
         assert param.schema["title"]
@@ -142,6 +143,24 @@ def test_monitoring_starts_on_new_raw_data_and_every_hour(bag: DagBag) -> None:
     assert outlets(dag) == {}
 
 
+@pytest.mark.parametrize(
+    ("accuracy", "error_rate", "schedule"),
+    [
+        ("0", "0", "None"),
+        ("", "", "None"),
+        ("0.6", "0", "*/5 * * * *"),
+        ("0", "0.1", "*/5 * * * *"),
+    ],
+)
+def test_a_new_version_is_watched_only_if_there_is_a_limit(
+    accuracy: str, error_rate: str, schedule: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROLLBACK_ACCURACY", accuracy)
+    monkeypatch.setenv("ROLLBACK_ERROR_RATE", error_rate)
+    dags = DagBag(DAGS / "watch_new_version.py").dags
+    assert str(dags["watch_new_version"].schedule) == schedule
+
+
 def start_monitoring(bag: DagBag, task: str, **given: object) -> None:
     run: Any = bag.dags["monitor_data_drift"].get_task(task)
     run.python_callable(**given)
@@ -209,7 +228,7 @@ def test_parsing_loads_no_heavy_library() -> None:
     program = (
         "import sys; "
         "import change_production, descargar_datos_api, monitor_data_drift; "
-        "import preprocess_covertype, train_models; "
+        "import preprocess_covertype, train_models, watch_new_version; "
         "print([name for name in ('mlflow', 'numpy', 'pandas', 'requests', 'sklearn') "
         "if name in sys.modules])"
     )

@@ -13,6 +13,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from airflow.utils.db import initdb
 
 from covertype import jobs
+from covertype.jobs.watching import NothingToWatch
 from covertype.registry.manual import NotPossible
 from covertype.registry.monitored import NothingToMonitor
 from covertype.registry.tracking import Batch
@@ -197,6 +198,35 @@ def test_a_change_that_is_not_possible_fails_at_once_with_the_reason(
     state, states = run("rollback_model", version="3", why="")
     assert state == "failed"
     assert states == {"change": {"failed"}, "wait_until_served": {"upstream_failed"}}
+
+
+def test_a_version_that_does_badly_goes_out_and_the_services_follow(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: list[str] = []
+
+    def roll_back(who: str) -> str:
+        called.append(who)
+        return "2"
+
+    monkeypatch.setattr(jobs, "watch_new_version", roll_back)
+    monkeypatch.setattr(jobs, "wait_until_served", called.append)
+    state, states = run("watch_new_version")
+    assert state == "success"
+    assert states == {"watch": {"success"}, "wait_until_served": {"success"}}
+    assert called == ["watch_new_version", "2"]
+
+
+def test_a_version_that_does_well_stays_and_the_run_is_skipped(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def find_nothing(_: str) -> None:
+        raise NothingToWatch("version 3 is within the limits")
+
+    monkeypatch.setattr(jobs, "watch_new_version", find_nothing)
+    state, states = run("watch_new_version")
+    assert states == {"watch": {"skipped"}, "wait_until_served": {"skipped"}}
+    assert state == "success"
 
 
 def test_a_platform_without_a_version_monitors_nothing_and_passes(

@@ -56,6 +56,38 @@ print(json.dumps([entries, batches]))
 """
 
 
+_PARTS = """
+import json
+from itertools import combinations
+from pathlib import Path
+import numpy as np
+from covertype.contract import TARGET
+from covertype.data import Datasets
+from covertype.data.snapshots import digest_of
+from covertype.rows.arrow import from_frame
+from covertype.rows.codes import WIDTH
+from covertype.training.fitting import TrainingSet, judgement_rows
+
+def observations(codes):
+    return set(np.ascontiguousarray(codes[:, :WIDTH]).view(f"V{2 * WIDTH}").ravel().tolist())
+
+def of_part(part):
+    return observations(from_frame(part.observations.assign(**{TARGET.name: part.classes})))
+
+datasets = Datasets(Path("/data/datasets"))
+ever, logged = [set(), set(), set()], {}
+for name in datasets.snapshot_names():
+    rows = datasets.read_snapshot(name)
+    data = TrainingSet.from_rows(rows)
+    ever[0] |= of_part(data.train)
+    ever[1] |= of_part(data.selection)
+    ever[2] |= observations(judgement_rows(rows))
+    logged[f"{digest_of(name)}-training"] = len(data.train)
+    logged[f"{digest_of(name)}-selection"] = len(data.selection)
+print(json.dumps([[len(one & other) for one, other in combinations(ever, 2)], logged]))
+"""
+
+
 def _collect(stack: Stack) -> None:
     """Collect once more, and wait until what came is preprocessed."""
     before = _preprocessings(stack)
@@ -146,12 +178,30 @@ def test_the_platform_keeps_up_with_all_ten_batches(stack: Stack) -> None:
     assert rows_of(stack.mlflow.get_run(production.run_id)) == rows
     assert sizes[FOREST.run_name(len(FOREST.candidates) - 1)] < BEST_BYTES
     assert sum(sizes.values()) < ROUND_BYTES
+    _check_parts(stack)
     _check_judgements(stack)
     wait_for(
         "the last version answers",
         lambda: stack.predict().json()["model_version"] == str(production.version),
         30,
     )
+
+
+def _check_parts(stack: Stack) -> None:
+    """No observation was ever used for two purposes, and the runs logged the parts as they are."""
+    shared, parts = json.loads(in_scheduler(stack, _PARTS))
+    assert shared == [0, 0, 0]
+    client = stack.mlflow
+    experiment = client.get_experiment_by_name(FOREST.experiment).experiment_id
+    checked = set()
+    for run in client.search_runs([experiment], max_results=5000):
+        for used in run.inputs.dataset_inputs:
+            if used.dataset.digest in parts:
+                rows = json.loads(used.dataset.profile)["num_rows"]
+                assert rows == parts[used.dataset.digest]
+                checked.add(used.dataset.digest)
+    assert checked
+    stack.figures["Parts compared with logged datasets"] = f"{len(checked)}, none shares a row"
 
 
 def _check_judgements(stack: Stack) -> None:

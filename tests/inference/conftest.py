@@ -10,7 +10,7 @@ import skops.io
 from fastapi.testclient import TestClient
 from sklearn.pipeline import Pipeline
 
-from covertype.answers import NextBatch
+from covertype.answers import LiveAccuracy, NextBatch
 from covertype.models.artifact import Proof
 from covertype.models.predictors import save_arrays
 from covertype.training.fitting import TrainingSet
@@ -43,7 +43,7 @@ def make_card(version: str, model: Pipeline, data: TrainingSet) -> cards.Card:
     )
 
 
-def report_on(figures: NextBatch | None) -> cards.RegistryReport:
+def report_on(figures: NextBatch | None, live: LiveAccuracy | None = None) -> cards.RegistryReport:
     """Return what the follower reports of a version with these figures."""
     return cards.RegistryReport(
         reachable=True,
@@ -52,6 +52,7 @@ def report_on(figures: NextBatch | None) -> cards.RegistryReport:
         looked_at=time.monotonic(),
         good_for=60,
         next_batch=figures,
+        live=live,
     )
 
 

@@ -3,16 +3,20 @@
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from string import Formatter
+from typing import Any
 
 import pytest
 from mlflow import MlflowClient
 from streamlit.testing.v1 import AppTest
 
+from covertype.data import Datasets
 from covertype.gate.verdicts import REASON, VERDICT, Outcome, Rule, figures_of, tag_of
+from covertype.history import GATE, History, Kind, State
 from covertype.registry.names import MODEL_NAME
 from covertype.registry.production import to_production
 from covertype_ui import texts
 from covertype_ui.history import HistoryAway, read_history
+from covertype_ui.settings import settings
 from tests.covertype.gate.test_verdicts import FORMER_SENTENCES, verdict
 from tests.ui.fakes import FakeInference
 
@@ -259,3 +263,55 @@ def test_model_without_pictures_is_shown_without_them(page: Page, services: Fake
     app = page("model").run()
     assert not app.exception
     assert [header.value for header in app.subheader] == [texts.HISTORY.es]
+
+
+def change(history: History, kind: Kind, version: str, former: str | None, **more: Any) -> None:
+    number = history.add(kind, version, former, **more)
+    if kind is not Kind.REFUSED:
+        history.end(number, State.DONE)
+
+
+@pytest.mark.parametrize("language", ["es", "en"])
+def test_the_changes_of_production_say_who_and_why_the_newest_first(
+    page: Page, language: str
+) -> None:
+    history = Datasets(settings().datasets_url).history
+    judged = verdict(Rule.FIRST)
+    trouble = {"trouble": "live_accuracy", "share": "0.4125", "of": "1200", "limit": "0.6"}
+    change(history, Kind.PROMOTED, "1", None, who=GATE, why=judged.reason, facts=judged.facts())
+    change(history, Kind.REFUSED, "2", "1", who=GATE, why="no")
+    change(history, Kind.PROMOTED, "3", "1", who="ana", why="por los álamos")
+    change(history, Kind.ROLLED_BACK, "1", "3", who="watch_new_version", why="…", facts=trouble)
+    change(history, Kind.FOUND, "2", "1")
+    app = page("model")
+    app.session_state["lang"] = language
+    (table,) = app.run().dataframe
+    assert not app.exception
+    about = table.value.drop(columns=getattr(texts.CHANGED_AT, language))
+    shown = about.to_numpy().tolist()
+    spanish = language == "es"
+    assert [row[1:3] for row in shown] == [["1", "2"], ["3", "1"], ["1", "3"], ["—", "1"]]
+    assert [row[0] for row in shown] == [
+        getattr(texts.KINDS_OF_CHANGE[kind], language)
+        for kind in ("found", "rolled_back", "promoted", "promoted")
+    ]
+    assert [row[3] for row in shown] == [
+        *("", "watch_new_version", "ana"),
+        getattr(texts.THE_GATE, language),
+    ]
+    share = "41,2\u202f%" if spanish else "41.2%"
+    assert share in shown[1][4]
+    assert ("Version 3, just" if not spanish else "La versión 3, recién") in shown[1][4]
+    assert shown[2][4] == "por los álamos"
+    assert (shown[3][4] == judged.reason) is not spanish
+    assert shown[3][4]
+
+
+def test_a_damaged_history_is_said_and_the_rest_is_shown(page: Page) -> None:
+    folder = settings().datasets_url / "promotions"
+    folder.mkdir(parents=True)
+    (folder / "000001.json").write_text("{")
+    app = page("model").run()
+    assert not app.exception
+    assert texts.CHANGES_UNREADABLE.es in [error.value for error in app.error]
+    assert app.metric[0].value == "3"

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from covertype.contract import CLASSES
-from covertype.gate.verdicts import COUNT, FIGURES, NUMBER, SHARE, TEXT, Figure, Kind
+from covertype.gate.verdicts import COUNT, FIGURES, NUMBER, SHARE, TEXT, Figure, Kind, Verdict
 from covertype_ui import texts
 from covertype_ui.contract_words import class_name
 from covertype_ui.history import VersionRecord
@@ -29,9 +29,11 @@ _WRITE: Mapping[Kind, Callable[[Any], str]] = {
 
 def verdict_reason(record: VersionRecord) -> str:
     """Say the reason of a verdict; one of an unknown kind is given as it was stored."""
-    verdict = record.verdict
-    if verdict is None:
-        return record.reason
+    return record.reason if record.verdict is None else verdict_sentence(record.verdict)
+
+
+def verdict_sentence(verdict: Verdict) -> str:
+    """Say what decided, with its figures."""
     if language() == "en":
         return verdict.reason
     figures = {name: _write(name, figure) for name, figure in verdict.figures.items()}

@@ -295,6 +295,12 @@ NEXT_BATCH_HELP = Phrase(
     "its training. The accuracy says how well the model remembers this forest; this figure says "
     "what to expect tomorrow.",
 )
+LIVE_ACCURACY_HELP = Phrase(
+    "Cuánto acertó, según la cobertura real que se envió de {rows} respuestas suyas en los últimos "
+    "30 días.",
+    "How much it got right, by the true cover that was sent for {rows} of its answers in the last "
+    "30 days.",
+)
 NEXT_BATCH_UNKNOWN = Phrase(
     "Todavía no se ha evaluado con un lote posterior a su entrenamiento. La exactitud dice lo bien "
     "que el modelo recuerda este bosque; esta cifra dirá qué esperar mañana.",
@@ -342,7 +348,45 @@ IMPORTANCES_ALT = Phrase(
 INPUT = Phrase("Dato", "Input")
 WEIGHT = Phrase("Peso", "Weight")
 PARAMETERS = Phrase("Parámetros", "Parameters")
-HISTORY = Phrase("Historia", "History")
+CHANGES_OF_PRODUCTION = Phrase("Cambios de producción", "Changes of Production")
+CHANGES_OF_PRODUCTION_HELP = Phrase(
+    "Qué versión respondía, desde cuándo y por qué. Se vuelve a una versión anterior con "
+    "`rollback_model` en Airflow o con `make rollback`.",
+    "Which version answered, since when, and why. `rollback_model` in Airflow or `make rollback` "
+    "goes back to an earlier version.",
+)
+CHANGES_UNREADABLE = Phrase(
+    "La historia de producción no se puede leer ahora: compruebe la carpeta `promotions` de los "
+    "datos.",
+    "The history of Production can't be read now: check the folder `promotions` of the data.",
+)
+CHANGED_AT = Phrase("Cuándo", "When")
+CHANGE = Phrase("Cambio", "Change")
+CHANGE_FROM = Phrase("De", "From")
+CHANGE_TO = Phrase("A", "To")
+CHANGED_BY = Phrase("Quién", "Who")
+CHANGED_WHY = Phrase("Por qué", "Why")
+KINDS_OF_CHANGE = {
+    "promoted": Phrase("Promoción", "Promotion"),
+    "rolled_back": Phrase("Vuelta atrás", "Rollback"),
+    "found": Phrase("Cambio en MLflow", "Change in MLflow"),
+}
+THE_GATE = Phrase("Las reglas de promoción", "The promotion rules")
+TROUBLES = {
+    "live_accuracy": Phrase(
+        "La versión {version}, recién promovida, acertaba en uso el {share} de {of} respuestas, "
+        "por debajo del {limit}",
+        "Version {version}, just promoted, had a live accuracy of {share} on {of} answers, below "
+        "{limit}",
+    ),
+    "error_rate": Phrase(
+        "La versión {version}, recién promovida, no respondía al {share} de {of} observaciones, "
+        "más del {limit}",
+        "Version {version}, just promoted, did not answer {share} of {of} observations, more than "
+        "{limit}",
+    ),
+}
+HISTORY = Phrase("Versiones", "Versions")
 HISTORY_EMPTY = Phrase(
     "Todavía no se ha registrado ninguna versión. La primera llega con el primer entrenamiento; "
     "puede seguirlo en [Airflow]({airflow}).",
@@ -388,7 +432,7 @@ VERDICT_REASONS: Mapping[Rule, str] = {
     "{lost} que la otra acierta (prueba de McNemar, p = {p_value})",
     Rule.CLASS_LOST: "reconoce el {recall} de {label}; " + _PRODUCTION + ", el {former_recall}; en "
     "las mismas {class_rows} filas de prueba; aun con el margen de error baja más de "
-    "{recall_loss_limit}",
+    "{recall_loss_limit}, y su F1 no sube ({class_f1}; antes {former_class_f1})",
     Rule.NEWEST_BATCH_WORSE: "en el lote más reciente acierta el {newest_accuracy}; "
     + _PRODUCTION
     + ", el {former_newest_accuracy}; en las mismas {newest_rows} filas de prueba; puede bajar "

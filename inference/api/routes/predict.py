@@ -13,7 +13,7 @@ from inference.api.batches import BatchResponse
 from inference.api.bodies import LONGEST_VALUE
 from inference.api.documentation import BATCH, EXPLAIN, PREDICT
 from inference.api.http import CSV, BareRoute, is_csv
-from inference.api.requests import invalid, read_flag, read_many, read_one
+from inference.api.requests import InvalidRequest, invalid, read_flag, read_many, read_one
 from inference.api.responses import JSON, answer_response, encode, json_response
 from inference.api.service import service_of
 from inference.api.tables import read_csv, write_csv
@@ -34,7 +34,13 @@ async def predict(request: Request) -> Response:
     named = service.ids.new()
     # Without a log nobody could find the prediction by its id.
     shown = named.text if service.settings.prediction_log else ""
-    answer = (_explain if is_explained else answer_one)(model, row, shown)
+    try:
+        answer = (_explain if is_explained else answer_one)(model, row, shown)
+    except InvalidRequest:
+        raise
+    except Exception:
+        service.fail(model.card.version)
+        raise
     service.record(
         named, model.card.version, row, answer.prediction[0], answer.probabilities[answer.label]
     )

@@ -56,9 +56,11 @@ async def model(request: Request) -> Response:
     """Describe the version that answers: since when, its scores, what it was trained on."""
     service = service_of(request)
     served = service.model
+    next_batch, live = service.serving.monitored(served)
     facts = msgspec.structs.asdict(served.card) | {
         "loaded_at": served.loaded_at,
-        "next_batch": service.serving.next_batch_of(served),
+        "next_batch": next_batch,
+        "live": live,
     }
     return answer_response(msgspec.convert(facts, ModelAnswer))
 

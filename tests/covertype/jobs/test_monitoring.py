@@ -1,22 +1,74 @@
 """Live accuracy, stored by the hour."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from mlflow import MlflowClient
 
 from covertype import jobs
+from covertype.answers import LiveAccuracy
 from covertype.data import Datasets
 from covertype.monitoring.live import wilson_interval
+from covertype.registry import monitoring_tags
 from covertype.registry.monitored import NothingToMonitor
 from tests.covertype.data.test_predictions import sent, write_feedback
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*stages:FutureWarning")
 
 RUN_AFTER = datetime(2026, 11, 26, 10, 5, tzinfo=UTC)
 TODAY = RUN_AFTER.date()
 
 
+NAME = "ModelWithFeedback"
+
+
 @pytest.fixture(autouse=True)
-def environment(datasets: Datasets, monkeypatch: pytest.MonkeyPatch) -> None:
+def environment(mlflow_server: str, datasets: Datasets, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_server)
     monkeypatch.setenv("DATASETS_URL", str(datasets.root))
+    for module in ("production", "monitored"):
+        monkeypatch.setattr(f"covertype.registry.{module}.MODEL_NAME", NAME)
+
+
+@pytest.fixture
+def production(mlflow_server: str) -> Iterator[str]:
+    """The number of a version in Production."""
+    client = MlflowClient(mlflow_server)
+    client.create_registered_model(NAME)
+    run = client.create_run("0").info
+    version = client.create_model_version(NAME, f"{run.artifact_uri}/model", run.run_id).version
+    client.transition_model_version_stage(NAME, str(version), "Production")
+    yield str(version)
+    client.delete_registered_model(NAME)
+
+
+def tagged(mlflow_server: str, version: str) -> LiveAccuracy | None:
+    tags = MlflowClient(mlflow_server).get_model_version(NAME, version).tags
+    return monitoring_tags.from_tags(LiveAccuracy, version, tags)
+
+
+def test_the_version_in_production_is_tagged_with_its_live_accuracy_of_the_newest_hour(
+    mlflow_server: str, production: str, datasets: Datasets
+) -> None:
+    right, wrong = (sent("", 4, observed=(production, answer)) for answer in (4, 1))
+    write_feedback(datasets, right, right, right, wrong, sent("", 4, observed=("99", 1)), day=TODAY)
+    jobs.monitor_feedback(RUN_AFTER)
+    assert tagged(mlflow_server, production) == LiveAccuracy(production, 4, 0.75)
+    write_feedback(datasets, wrong, wrong, day=TODAY, name="b")
+    jobs.monitor_feedback(RUN_AFTER + timedelta(hours=1))
+    assert tagged(mlflow_server, production) == LiveAccuracy(production, 6, 0.5)
+
+
+def test_a_live_accuracy_that_is_too_old_leaves_the_tags(
+    mlflow_server: str, production: str, datasets: Datasets
+) -> None:
+    write_feedback(datasets, sent("", 4, observed=(production, 4)), day=TODAY)
+    jobs.monitor_feedback(RUN_AFTER)
+    assert tagged(mlflow_server, production)
+    with pytest.raises(NothingToMonitor):
+        jobs.monitor_feedback(RUN_AFTER + timedelta(days=40))
+    assert tagged(mlflow_server, production) is None
 
 
 def test_live_accuracy_is_stored_by_version_for_the_hour(datasets: Datasets) -> None:

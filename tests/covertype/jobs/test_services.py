@@ -3,14 +3,14 @@
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
-from covertype.jobs.services import NotFollowed, versions_served, wait_until_served
+from covertype.jobs.services import NotFollowed, predictions_of, versions_served, wait_until_served
 
 
 class Replica(BaseHTTPRequestHandler):
@@ -39,6 +39,51 @@ def replica(address: str, port: int, *versions: str) -> Iterator[int]:
         yield server.server_port
         server.shutdown()
         thread.join()
+
+
+@contextmanager
+def serving_metrics(counts: Mapping[tuple[str, str], float]) -> Iterator[str]:
+    """Serve metrics, by name and version; yields the address."""
+    text = "".join(
+        f'{name}{{version="{version}",label="Aspen"}} {count}\n'
+        for (name, version), count in counts.items()
+    )
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/metrics" else 404)
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_the_predictions_of_a_version_are_counted_with_those_that_failed() -> None:
+    counts = {
+        ("covertype_predictions_total", "3"): 80.0,
+        ("covertype_failed_predictions_total", "3"): 20.0,
+        ("covertype_predictions_total", "2"): 7.0,
+        ("covertype_feedback_total", "3"): 9.0,
+    }
+    with serving_metrics(counts) as address:
+        assert predictions_of(address, "3") == (20, 100)
+        assert predictions_of(address, "2") == (0, 7)
+        assert predictions_of(address, "1") == (0, 0)
+
+
+@pytest.mark.parametrize("metrics", ["not metrics at all {", None])
+def test_a_replica_without_metrics_counts_nothing(metrics: str | None) -> None:
+    if metrics is None:
+        assert predictions_of("http://127.0.0.1:9", "3") == (0, 0)
+    else:
+        with serving_metrics({(metrics, "3"): 1}) as address:
+            assert predictions_of(address, "3") == (0, 0)
 
 
 @pytest.fixture

@@ -15,12 +15,12 @@ from mlflow import MlflowClient
 from covertype.documents import Documents
 from covertype.gate.rules import Cost, Replay
 from covertype.gate.verdicts import REASON, VERDICT, Outcome, Rule
-from covertype.history import Entry, Kind, State
+from covertype.history import GATE, Entry, Kind, State
 from covertype.models.forest_walks import ForestPredictor
 from covertype.registry.changes import settled_production
 from covertype.registry.manual import NotPossible, promote_by_hand, roll_back
 from covertype.registry.names import ELIGIBLE_STAGE
-from covertype.registry.promotion import GATE, Gate
+from covertype.registry.promotion import Gate
 from tests.covertype.conftest import WEAK
 from tests.covertype.registry.registered import Registry, snapshot_named
 
@@ -298,6 +298,20 @@ def test_one_goes_back_only_to_a_version_that_was_in_production(
     gate.promote(good)
     with pytest.raises(NotPossible, match=f"possible are {fair}$"):
         roll_back(gate.history, weak, "ana", "")
+
+
+def test_a_rollback_of_a_version_that_is_not_in_production_any_more_does_nothing(
+    registry: Registry, versions: list[str], gate: Gate
+) -> None:
+    weak, fair, good = versions
+    for version in versions:
+        gate.promote(version)
+    with pytest.raises(NotPossible, match=f"{good} is in Production by now, and not {fair}"):
+        roll_back(gate.history, weak, "watcher", "", instead_of=fair)
+    assert registry.production == [good]
+    facts = {"trouble": "error_rate"}
+    assert roll_back(gate.history, weak, "watcher", "", instead_of=good, facts=facts)
+    assert last(gate).facts == facts
 
 
 def test_a_version_that_answers_otherwise_than_in_training_does_not_come_back(

@@ -20,7 +20,7 @@ from covertype.contract import FEATURE_NAMES, TARGET
 from covertype.data import Datasets
 from covertype.ingestion.preprocessing import preprocess
 from covertype.monitoring.drift import Limits
-from covertype.registry import monitored, next_batch
+from covertype.registry import monitored, monitoring_tags
 from covertype.registry.monitored import (
     NothingToMonitor,
     last_written_hour,
@@ -77,7 +77,7 @@ class World:
 
     def tagged(self, version: str) -> NextBatch | None:
         tags = MlflowClient().get_model_version(self.name, version).tags
-        return next_batch.from_tags(version, tags)
+        return monitoring_tags.from_tags(NextBatch, version, tags)
 
     def runs(self) -> list[Run]:
         experiment = MlflowClient().get_experiment_by_name(self.name)

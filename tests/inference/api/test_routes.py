@@ -13,8 +13,9 @@ import pytest
 from fastapi.testclient import TestClient
 from sklearn.pipeline import Pipeline
 
-from covertype.answers import NextBatch
+from covertype.answers import LiveAccuracy, NextBatch
 from covertype.contract import CLASSES, FEATURE_NAMES, QUANTITY_NAMES, SOIL_TYPE, WILDERNESS_AREA
+from covertype.models.forest_walks import ForestPredictor
 from inference.api.app import create_app
 from inference.api.service import Service
 from inference.model.store import ModelStore
@@ -335,15 +336,17 @@ def test_the_model_is_described(client: TestClient) -> None:
     assert model["next_batch"] is None
 
 
-def test_the_next_batch_of_the_version_that_answers_is_in_its_answer_and_in_the_metrics(
+def test_what_monitoring_found_of_the_version_that_answers_is_in_its_answer_and_in_the_metrics(
     tmp_path: Path, without_follower: None, forest: Pipeline, keep: Keep
 ) -> None:
     store = ModelStore(tmp_path)
     keep(store, "3", forest)
-    store.write_report(report_on(NextBatch("3", 5, 37851, 0.75)))
+    store.write_report(report_on(NextBatch("3", 5, 37851, 0.75), LiveAccuracy("3", 40, 0.8)))
     with TestClient(create_app(ServingSettings(model_cache_dir=tmp_path))) as client:
         answer, metrics = client.get("/model").json(), client.get("/metrics").text
     figures = {"version": "3", "batch": 5, "rows": 37851, "accuracy": 0.75}
+    assert answer["live"] == {"version": "3", "rows": 40, "accuracy": 0.8}
+    assert figure(metrics, "covertype_live_accuracy") == 0.8
     assert answer["next_batch"] == figures
     assert figure(metrics, "covertype_next_batch_accuracy") == 0.75
     assert figure(metrics, "covertype_next_batch") == 5
@@ -417,3 +420,26 @@ def test_the_documentation_shows_examples_that_are_answered(client: TestClient) 
         if "text/csv" in content:
             body = content["text/csv"]["example"]
             assert client.post(path, content=body, headers=CSV).status_code == 200
+
+
+def test_what_a_version_can_not_answer_is_counted_by_version(
+    tmp_path: Path,
+    without_follower: None,
+    forest: Pipeline,
+    keep: Keep,
+    rows: Rows,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    keep(ModelStore(tmp_path), "3", forest)
+    app = create_app(ServingSettings(model_cache_dir=tmp_path))
+    with TestClient(app, raise_server_exceptions=False) as client:
+        for name in ("answer", "probabilities"):
+            monkeypatch.setattr(ForestPredictor, name, fail)
+        assert client.post("/predict", json={"features": rows[0]}).status_code == 500
+        assert client.post("/predict/batch", json={"features": rows[:5]}).status_code == 500
+        assert client.post("/predict", json={"features": rows[0][:3]}).status_code == 422
+        metrics = client.get("/metrics").text
+    assert figure(metrics, 'covertype_failed_predictions_total{version="3"}') == 6

@@ -19,8 +19,8 @@ from mlflow.exceptions import MlflowException
 from requests import RequestException
 from sklearn.pipeline import Pipeline
 
-from covertype.answers import NextBatch
-from covertype.registry.next_batch import to_tags
+from covertype.answers import LiveAccuracy, NextBatch
+from covertype.registry.monitoring_tags import to_tags
 from covertype.rows.codes import to_codes
 from inference.follower import watcher as follower
 from inference.follower.watcher import Follower
@@ -217,8 +217,8 @@ def test_a_registry_that_fails_is_reported_without_a_traceback(
     assert not caplog.records
 
 
-def tagged(version: str, figures: NextBatch | None) -> ModelVersion:
-    tags = [ModelVersionTag(*tag) for tag in to_tags(figures).items()] if figures else []
+def tagged(version: str, *figures: NextBatch | LiveAccuracy | None) -> ModelVersion:
+    tags = [ModelVersionTag(*tag) for one in figures if one for tag in to_tags(one).items()]
     return ModelVersion(
         "BestModelRF", version, 0, last_updated_timestamp=1, run_id=f"run{version}", tags=tags
     )
@@ -238,6 +238,18 @@ def test_the_next_batch_of_production_is_reported_and_changes_with_its_tags(
         production = tagged(version, figures)
         monkeypatch.setattr(follower, "production_version", lambda found=production: found)
         assert followed.check().next_batch == figures
+
+
+def test_the_live_accuracy_of_production_is_reported_beside_the_next_batch(
+    store: ModelStore, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follower, "_fetch", lambda *_: (_ for _ in ()).throw(AWAY))
+    figures = NextBatch("7", 5, 100, 0.75), LiveAccuracy("7", 40, 0.8)
+    monkeypatch.setattr(follower, "production_version", lambda: tagged("7", *figures))
+    report = Follower(store, 5).check()
+    assert (report.next_batch, report.live) == figures
+    monkeypatch.setattr(follower, "production_version", raising(MlflowException("no answer")))
+    assert Follower(store, 5).check().live == figures[1]
 
 
 def test_the_next_batch_is_remembered_while_the_registry_is_away_even_by_a_new_follower(

@@ -18,13 +18,17 @@ import requests
 from mlflow import MlflowClient
 from sklearn.pipeline import Pipeline
 
-from covertype.answers import NextBatch
+from covertype import jobs
+from covertype.answers import LiveAccuracy, NextBatch
 from covertype.contract import CLASSES
 from covertype.data import Datasets
+from covertype.history import Kind
+from covertype.jobs.watching import NothingToWatch
 from covertype.models.artifact import MODEL_FILE, class_probabilities
+from covertype.registry.changes import put_into_production
 from covertype.registry.logged import log_model
+from covertype.registry.monitoring_tags import to_tags
 from covertype.registry.names import MODEL_NAME
-from covertype.registry.next_batch import to_tags
 from covertype.registry.production import to_production
 from covertype.registry.promotion import register
 from covertype.training.fitting import TrainingSet
@@ -232,7 +236,7 @@ def test_versions_are_followed_under_load_and_the_broken_one_is_refused(
     assert {answer["model_version"] for _, answer in load.answers} == {"1", "2", "3", "5", "6"}
 
 
-def test_a_version_s_tags_on_the_next_batch_reach_the_answer_and_the_metrics(
+def test_what_monitoring_found_of_a_version_reaches_the_answer_and_the_metrics(
     registry: Registry, serve: Serve
 ) -> None:
     to_production("2")
@@ -250,6 +254,46 @@ def test_a_version_s_tags_on_the_next_batch_reach_the_answer_and_the_metrics(
         wait_until(lambda f=figures: shown() == (f.batch, f.accuracy), 30)  # type: ignore[misc]
         assert service.get("/model")["next_batch"] == msgspec.to_builtins(figures)
     assert service.figure("covertype_holdout_accuracy ") == 0.5
+    live = LiveAccuracy("2", 40, 0.9)
+    for tag, value in to_tags(live).items():
+        MlflowClient().set_model_version_tag(MODEL_NAME, "2", tag, value)
+    wait_until(lambda: service.figure("covertype_live_accuracy ") == live.accuracy, 30)
+    assert service.get("/model")["live"] == msgspec.to_builtins(live)
+
+
+def test_a_new_version_that_clients_find_wrong_goes_out_and_the_service_follows(
+    registry: Registry, serve: Serve, rows: list[list[object]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    to_production("1")
+    service = serve(PREDICTION_LOG_SECONDS="1")
+    history = Datasets(service.datasets).history
+    assert put_into_production(history, "2", "1", Kind.PROMOTED)
+    wait_until(lambda: service.serves("2"), 60)
+    for name, value in (
+        ("DATASETS_URL", str(service.datasets)),
+        ("MLFLOW_TRACKING_URI", registry.address),
+        ("INFERENCE_URL", service.address),
+        ("ROLLBACK_ACCURACY", "0.5"),
+    ):
+        monkeypatch.setenv(name, value)
+    with pytest.raises(NothingToWatch, match="Version 2 is within the limits"):
+        jobs.watch_new_version("watcher")
+    wrong = []
+    for row in rows[:20]:
+        answer = requests.post(f"{service.address}/predict", json={"features": row}, timeout=10)
+        predicted = answer.json()
+        other = (predicted["prediction"][0] + 1) % len(CLASSES)
+        wrong.append({"prediction_id": predicted["prediction_id"], "cover_type": other})
+    requests.post(f"{service.address}/feedback", json=wrong, timeout=10).raise_for_status()
+    wait_until(lambda: len(Datasets(service.datasets).read_feedback()) == len(wrong), 30)
+    assert jobs.watch_new_version("watcher") == "1"
+    jobs.wait_until_served("1")
+    assert service.serves("1")
+    last = history.entries()[-1]
+    assert (last.kind, last.former, last.version) == (Kind.ROLLED_BACK, "2", "1")
+    assert last.facts["of"] == "20"
+    with pytest.raises(NothingToWatch, match="No version in Production is new"):
+        jobs.watch_new_version("watcher")
 
 
 def test_a_registry_that_dies_and_returns_costs_no_answer(
@@ -339,7 +383,7 @@ def test_a_normal_stop_loses_no_answer_and_leaves_no_process(
     registry: Registry, serve: Serve, rows: list[list[object]]
 ) -> None:
     to_production("1")
-    service = serve(PREDICTION_LOG_SECONDS="3600")
+    service = serve(PREDICTION_LOG_SECONDS="240")
     wait_until(lambda: service.serves("1"), 60)
     with Load(service.address, rows) as load:
         wait_until(lambda: len(load.answers) > 200, 30)

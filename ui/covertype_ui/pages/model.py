@@ -7,8 +7,10 @@ from covertype.gate.verdicts import Outcome
 from covertype_ui import charts, links, texts
 from covertype_ui.history import HistoryAway, VersionRecord
 from covertype_ui.language import decimal, moment, number, percent, say
+from covertype_ui.production_changes import draw_changes
 from covertype_ui.promotion_words import verdict_reason
 from covertype_ui.services import explain, model_in_production, version_history
+from covertype_ui.settings import settings
 from covertype_ui.texts import Phrase
 
 _IMPORTANCES_SHOWN = 12
@@ -31,6 +33,7 @@ def page() -> None:
         _describe(model)
     else:
         explain(model)
+    draw_changes(settings().datasets_url)
     st.subheader(say(texts.HISTORY))
     history = version_history()
     if isinstance(history, HistoryAway):
@@ -49,6 +52,9 @@ def _describe(model: ModelAnswer) -> None:
         if "accuracy" in model.metrics:
             _figure(texts.ACCURACY, percent(model.metrics["accuracy"]), say(texts.ACCURACY_HELP))
         _figure_of_next_batch(model.next_batch)
+        if model.live is not None:
+            told = say(texts.LIVE_ACCURACY_HELP, rows=number(model.live.rows))
+            _figure(texts.LIVE, percent(model.live.accuracy), told)
         for metric, name, about in (
             ("f1_macro", texts.F1_MACRO, texts.F1_MACRO_HELP),
             ("log_loss", texts.LOG_LOSS, texts.LOG_LOSS_HELP),
