@@ -90,6 +90,13 @@ class FeedbackAnswer(Struct, frozen=True):
     pending: int
 
 
+REQUESTS_BY_VERSION = "covertype_version_requests"
+"""The metric of requests for predictions, with the labels `version` and `result`."""
+
+ANSWERED, FAILED = "answered", "failed"
+"""Its results. Invalid requests count as neither."""
+
+
 class RootAnswer(Struct, frozen=True):
     """The service runs."""
 

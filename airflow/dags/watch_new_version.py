@@ -1,10 +1,11 @@
 """Puts Production back if its new version does badly in its first hour.
 
-It runs every five minutes if `ROLLBACK_ACCURACY` or `ROLLBACK_ERROR_RATE` is set. It compares the
-live accuracy of a version that the promotion gate chose, by the true classes that clients sent of
-its answers, and its share of failed predictions, with these limits. If one is surely exceeded, the
-version that was in Production before returns, and the run waits until every replica of the
-inference service answers with it. The reason goes into the history of Production.
+It runs every five minutes if `ROLLBACK_ACCURACY` or `ROLLBACK_ERROR_RATE` is set. A version is new
+if it was promoted in the place of another one and was never in Production before. Its live
+accuracy, by the true classes that clients sent of its answers, and its share of failed requests are
+compared with the limits. If one is surely beyond its limit, the version before it returns, and the
+run waits until every replica of the inference service answers with it. The reason goes into the
+history of Production.
 """
 
 import os
@@ -37,7 +38,7 @@ def watch_new_version():
         from covertype.registry.manual import NotPossible
 
         try:
-            return jobs.watch_new_version(dag_run.dag_id)
+            return jobs.watch_new_version(dag_run.dag_id, dag_run.run_after)
         except NothingToWatch as reason:
             raise AirflowSkipException(str(reason)) from None
         except NotPossible as reason:

@@ -89,8 +89,8 @@ _SENTENCES: Mapping[Rule, str] = {
     Rule.CLASS_LOST: (
         "recall of {label} is {recall:.4f}, and {former_recall:.4f} for version {former_version} "
         "in Production, on the same {class_rows} test rows: even the upper end of the confidence "
-        "interval is more than {recall_loss_limit:.4f} lower, and its F1 is no higher "
-        "({class_f1:.4f}, and {former_class_f1:.4f})"
+        "interval is more than {recall_loss_limit:.4f} lower; its F1 is {class_f1:.4f}, and was "
+        "{former_class_f1:.4f}"
     ),
     Rule.NEWEST_BATCH_WORSE: (
         "accuracy on the newest batch is {newest_accuracy:.4f}, and {former_newest_accuracy:.4f} "

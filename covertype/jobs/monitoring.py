@@ -1,8 +1,8 @@
 """Jobs of monitoring: how well Production does on what it has never seen, and how far that is."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-
-import pandas as pd
+from typing import Any
 
 from covertype.answers import LiveAccuracy
 from covertype.jobs.connection import connect
@@ -70,7 +70,8 @@ def monitor_predictions(run_after: datetime, hour: datetime | None = None) -> st
 def monitor_feedback(run_after: datetime) -> str:
     """Store how often each version was right, by the feedback of the last days.
 
-    The tags of the version in Production then hold its figures.
+    The tags of the version in Production then hold its figures, also if the hour was counted
+    already: another version may be there by now.
 
     Parameters
     ----------
@@ -91,6 +92,7 @@ def monitor_feedback(run_after: datetime) -> str:
     hour = monitored.last_written_hour(run_after)
     name, since = monitored.name_of_hour(hour), (hour - _LIVE_SPAN).date()
     if name in datasets.monitored_feedback.names():
+        _tag_production(datasets.monitored_feedback.read()[name]["versions"])
         raise NothingToMonitor(
             f"The feedback of the hour from {hour:%Y-%m-%d %H:%M} UTC was counted already"
         )
@@ -99,24 +101,24 @@ def monitor_feedback(run_after: datetime) -> str:
     unknown = f"Nobody sent the true class of a known prediction since {since}"
     if sent.empty and not datasets.monitored_feedback.names():
         raise NothingToMonitor(unknown)
-    facts = {
+    facts: dict[str, Any] = {
         "hour": hour.isoformat(),
         "since": since.isoformat(),
         "versions": accuracy.to_dict("index"),
     }
-    _tag_production(accuracy)
     datasets.monitored_feedback.add(name, facts)
+    _tag_production(facts["versions"])
     if accuracy.empty:
         raise NothingToMonitor(unknown)
     return name
 
 
-def _tag_production(accuracy: pd.DataFrame) -> None:
+def _tag_production(versions: Mapping[str, Mapping[str, Any]]) -> None:
     production = production_version()
     if production is None:
         return
     version = str(production.version)
-    live = accuracy.to_dict("index").get(version)
+    live = versions.get(version)
     figures = LiveAccuracy(version, live["rows"], live["accuracy"]) if live else None
     monitored.tag_live(figures, version)
 

@@ -11,18 +11,21 @@ import requests
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from covertype.answers import ModelAnswer
+from covertype.answers import ANSWERED, FAILED, REQUESTS_BY_VERSION, ModelAnswer
 
 log = logging.getLogger(__name__)
 
 _WAIT_SECONDS = 60.0
 _PAUSE_SECONDS = 0.5
 _TIMEOUT_SECONDS = 5.0
-_FAILED, _ANSWERED = "covertype_failed_predictions_total", "covertype_predictions_total"
 
 
 class NotFollowed(Exception):
     """Some services do not answer with a version; the message names them."""
+
+
+class NoMetrics(Exception):
+    """No service says how many requests failed."""
 
 
 def wait_until_served(url: str, version: str, seconds: float = _WAIT_SECONDS) -> list[str]:
@@ -63,20 +66,26 @@ def versions_served(url: str) -> Mapping[str, str | None]:
     return {replica: _version(replica) for replica in _replicas(url)}
 
 
-def predictions_of(url: str, version: str) -> tuple[int, int]:
-    """Return how many observations a version failed to answer, and how many it was asked.
+def failed_requests(url: str, version: str) -> tuple[int, int]:
+    """Return how many requests a version failed to answer, and how many it had.
 
-    The replicas count since their starts; one that does not answer is left out.
+    The replicas count since their starts. One that does not say is left out.
+
+    Raises
+    ------
+    NoMetrics
+        If none says.
     """
-    failed = answered = 0.0
-    for replica in _replicas(url):
-        for family in _metrics(replica):
-            for sample in family.samples:
-                if sample.labels.get("version") != version:
-                    continue
-                failed += sample.value * (sample.name == _FAILED)
-                answered += sample.value * (sample.name == _ANSWERED)
-    return int(failed), int(failed + answered)
+    counts = dict.fromkeys((ANSWERED, FAILED), 0.0)
+    said = [families for replica in _replicas(url) if (families := _metrics(replica)) is not None]
+    if not said:
+        raise NoMetrics(f"No replica behind {url} says how many requests failed: see its /metrics")
+    for families in said:
+        for sample in (sample for family in families for sample in family.samples):
+            labels = sample.labels
+            if sample.name == f"{REQUESTS_BY_VERSION}_total" and labels["version"] == version:
+                counts[labels["result"]] += sample.value
+    return int(counts[FAILED]), int(sum(counts.values()))
 
 
 def _replicas(url: str) -> set[str]:
@@ -104,11 +113,11 @@ def _version(replica: str) -> str | None:
         return None
 
 
-def _metrics(replica: str) -> list[Metric]:
+def _metrics(replica: str) -> list[Metric] | None:
     try:
         answer = requests.get(f"{replica}/metrics", timeout=_TIMEOUT_SECONDS)
         answer.raise_for_status()
         return list(text_string_to_metric_families(answer.text))
     except (requests.RequestException, ValueError) as error:
         log.warning("%s has no metrics: %s", replica, error)
-        return []
+        return None

@@ -1,5 +1,6 @@
 """Whether a version that is new in Production has to go, by what its clients saw."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -8,6 +9,9 @@ from covertype.monitoring.live import wilson_interval
 
 SPAN = timedelta(hours=1)
 """How long a version is new."""
+
+FEWEST = 30
+"""True classes, or requests, without which nothing is sure: the first to come are no sample."""
 
 
 class Trouble(StrEnum):
@@ -19,12 +23,10 @@ class Trouble(StrEnum):
 
 @dataclass(frozen=True)
 class Seen:
-    """How many true classes came and agreed, and how many observations had no answer."""
+    """How often something happened, of how many times."""
 
-    correct: int
-    truths: int
-    failed: int
-    asked: int
+    count: int
+    of: int
 
 
 @dataclass(frozen=True)
@@ -34,14 +36,10 @@ class Limits:
     accuracy: float
     error_rate: float
 
-    @property
-    def are_set(self) -> bool:
-        return self.accuracy > 0 or self.error_rate > 0
-
 
 @dataclass(frozen=True)
 class Finding:
-    """A share that is beyond its limit, and of how many observations it is."""
+    """A share that is beyond its limit, and of how many true classes or requests it is."""
 
     trouble: Trouble
     share: float
@@ -58,6 +56,19 @@ class Finding:
             "limit": f"{self.limit:g}",
         }
 
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, str]) -> "Finding | None":
+        """Read what `facts` gave; None if it is anything else."""
+        try:
+            return cls(
+                Trouble(facts["trouble"]),
+                float(facts["share"]),
+                int(facts["of"]),
+                float(facts["limit"]),
+            )
+        except (KeyError, ValueError):
+            return None
+
     def __str__(self) -> str:
         if self.trouble is Trouble.LIVE_ACCURACY:
             return (
@@ -65,21 +76,27 @@ class Finding:
                 f"surely below {self.limit:g}"
             )
         return (
-            f"it failed to answer {self.share:.2%} of {self.of} observations, "
+            f"it failed to answer {self.share:.2%} of {self.of} requests, "
             f"surely more than {self.limit:.2%}"
         )
 
 
-def find_trouble(seen: Seen, limits: Limits) -> Finding | None:
+def find_trouble(right: Seen, failed: Seen, limits: Limits) -> Finding | None:
     """Return what is surely beyond its limit: the whole 95 % interval of the share is.
 
-    So a few wrong answers by chance are not enough, and a few answers are enough if all are wrong.
+    Parameters
+    ----------
+    right : Seen
+        True classes that agree with the version's answers.
+    failed : Seen
+        Requests that the version failed to answer.
+    limits : Limits
     """
-    if seen.truths and wilson_interval(seen.correct, seen.truths)[1] < limits.accuracy:
-        share = seen.correct / seen.truths
-        return Finding(Trouble.LIVE_ACCURACY, share, seen.truths, limits.accuracy)
-    is_limited = bool(limits.error_rate and seen.asked)
-    if is_limited and wilson_interval(seen.failed, seen.asked)[0] > limits.error_rate:
-        share = seen.failed / seen.asked
-        return Finding(Trouble.ERROR_RATE, share, seen.asked, limits.error_rate)
+    if right.of >= FEWEST and wilson_interval(right.count, right.of)[1] < limits.accuracy:
+        share = right.count / right.of
+        return Finding(Trouble.LIVE_ACCURACY, share, right.of, limits.accuracy)
+    is_limited = limits.error_rate > 0 and failed.of >= FEWEST
+    if is_limited and wilson_interval(failed.count, failed.of)[0] > limits.error_rate:
+        share = failed.count / failed.of
+        return Finding(Trouble.ERROR_RATE, share, failed.of, limits.error_rate)
     return None

@@ -54,4 +54,7 @@ def wilson_interval(correct: int, rows: int) -> tuple[float, float]:
     share, weight = correct / rows, _Z**2 / rows
     centre = share + weight / 2
     spread = _Z * sqrt(share * (1 - share) / rows + weight / (4 * rows))
-    return max(0.0, (centre - spread) / (1 + weight)), min(1.0, (centre + spread) / (1 + weight))
+    # Rounding must not make all right, or none, a little less.
+    low = max(0.0, (centre - spread) / (1 + weight)) if correct else 0.0
+    high = min(1.0, (centre + spread) / (1 + weight)) if correct < rows else 1.0
+    return low, high

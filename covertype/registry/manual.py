@@ -18,6 +18,10 @@ class NotPossible(ValueError):
     """The version can't be put into Production; the message says why and what is possible."""
 
 
+class ProductionChanged(NotPossible):
+    """Another version is in Production than the one that was to be replaced."""
+
+
 def promote_by_hand(history: History, version: str, who: str, why: str) -> bool:
     """Put a version that may be promoted into Production; return False if it is there already.
 
@@ -55,8 +59,9 @@ def roll_back(
     Raises
     ------
     NotPossible
-        If it was never in Production, or does not answer as it did in training, or if another
-        version than `instead_of` is in Production.
+        If it was never in Production, or does not answer as it did in training.
+    ProductionChanged
+        If another version than `instead_of` is in Production.
     """
     return _put(history, version, Kind.ROLLED_BACK, who, why, instead_of, facts or {})
 
@@ -76,8 +81,8 @@ def _put(
             log.info("Version %s is in Production already", version)
             return False
         if instead_of not in (None, present):
-            raise NotPossible(
-                f"Version {present} is in Production by now, and not {instead_of}: "
+            raise ProductionChanged(
+                f"Version {instead_of} is not in Production any more, but {present or 'none'}: "
                 f"nothing goes back to version {version}"
             )
         possible = _possible(history, kind)

@@ -59,7 +59,7 @@ class BatchResponse(Response):
         try:
             probabilities, response = await service.work(work)
         except Exception:
-            service.fail(model.card.version, len(codes))
+            service.fail(model.card.version)
             raise
         service.record_many(named, model.card.version, codes, probabilities)
         return response

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from fastapi import Request
 
+from covertype.answers import ANSWERED, FAILED
 from covertype.contract import CLASSES
 from covertype.data.prediction_ids import PredictionId, PredictionIds
 from covertype.rows.codes import Codes, Row
@@ -55,6 +56,7 @@ class Service:
         self.batch_bodies = Uploads(settings.max_batches * settings.max_body_bytes)
         self._batches = 0
         self._working = asyncio.Semaphore(_BATCHES_AT_ONCE)
+        self._requests: dict[str, Count] = {}
         self._counts: dict[tuple[str, int], Count] = {}
 
     @asynccontextmanager
@@ -95,6 +97,7 @@ class Service:
     ) -> None:
         """Count and log one answer."""
         self._count(version, prediction)(1)
+        self._answered(version)(1)
         if self._log:
             self._log.add(named, version, row, prediction, probability)
 
@@ -102,15 +105,16 @@ class Service:
         self, named: PredictionId, version: str, codes: Codes, answers: npt.NDArray[np.float64]
     ) -> None:
         """Count and log the answers of a batch, probabilities of shape (n, 7)."""
+        self._answered(version)(1)
         counts = np.bincount(answers.argmax(axis=1), minlength=len(CLASSES))
         for prediction in np.flatnonzero(counts):
             self._count(version, int(prediction))(float(counts[prediction]))
         if self._log:
             self._log.add_many(named, version, codes, answers)
 
-    def fail(self, version: str, observations: int = 1) -> None:
-        """Count observations that a version could not answer."""
-        self.metrics.failed.labels(version).inc(observations)
+    def fail(self, version: str) -> None:
+        """Count a request that a version failed to answer."""
+        self.metrics.by_version.labels(version, FAILED).inc()
 
     def learn(self, truth: int, row: Row, version: str, prediction: int) -> None:
         """Count and log the true class of an observation that a version has predicted."""
@@ -122,6 +126,12 @@ class Service:
         """Count and log the true class of a prediction that is looked up when this is read."""
         self.metrics.feedback.labels("", "pending").inc()
         self._feedback_log.add_prediction(truth, prediction_id)
+
+    def _answered(self, version: str) -> Count:
+        count = self._requests.get(version)
+        if count is None:
+            count = self._requests[version] = self.metrics.by_version.labels(version, ANSWERED).inc
+        return count
 
     def _count(self, version: str, prediction: int) -> Count:
         count = self._counts.get((version, prediction))

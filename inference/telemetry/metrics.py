@@ -21,6 +21,8 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from covertype.answers import REQUESTS_BY_VERSION
+
 SHARED_METRICS = "PROMETHEUS_MULTIPROC_DIR"
 """Names the folder of the workers' metrics; prometheus_client reads it too."""
 
@@ -46,10 +48,10 @@ class Metrics:
             ["version", "label"],
             registry=registry,
         )
-        self.failed = Counter(
-            "covertype_failed_predictions",
-            "Observations that a version could not answer",
-            ["version"],
+        self.by_version = Counter(
+            REQUESTS_BY_VERSION,
+            "Requests for predictions that a version answered, or failed to",
+            ["version", "result"],
             registry=registry,
         )
         self.reloads = Counter(

@@ -14,6 +14,7 @@ import pytest
 import requests
 from playwright.sync_api import Page, expect
 
+from covertype import jobs
 from covertype.contract import CLASSES, COLUMNS, FEATURE_NAMES
 from covertype.gate.verdicts import Rule
 from covertype.registry.production import production_version, to_production
@@ -323,6 +324,27 @@ def test_answer_of_a_replaced_version_says_so(
     finally:
         to_production(present.version)
         wait_for_version(platform, present.version)
+
+
+def test_a_rollback_is_told_with_who_and_why_in_both_languages(
+    person: Person, platform: Platform, mlflow_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_server)
+    monkeypatch.setenv("DATASETS_URL", str(platform.datasets))
+    jobs.roll_back("1", "ana", "confunde los álamos")
+    try:
+        wait_for_version(platform, "1")
+        person.open(texts.PAGE_MODEL)
+        person.reads(texts.CHANGES_OF_PRODUCTION)
+        for language in LANGUAGES:
+            person.choose_language(language)
+            person.reads(texts.ROLLBACK)
+            expect(person.page.get_by_text("2 → 1", exact=True)).to_be_visible()
+            expect(person.page.get_by_text("ana: confunde los álamos")).to_be_visible()
+            person.picture(f"vuelta_atras_{language}")
+    finally:
+        jobs.promote_by_hand("2", "ana", "")
+        wait_for_version(platform, "2")
 
 
 def wait_for_version(platform: Platform, version: str) -> None:

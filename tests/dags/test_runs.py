@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -203,9 +203,10 @@ def test_a_change_that_is_not_possible_fails_at_once_with_the_reason(
 def test_a_version_that_does_badly_goes_out_and_the_services_follow(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    called: list[str] = []
+    called: list[object] = []
 
-    def roll_back(who: str) -> str:
+    def roll_back(who: str, since: datetime) -> str:
+        assert since <= datetime.now(UTC)
         called.append(who)
         return "2"
 
@@ -220,7 +221,7 @@ def test_a_version_that_does_badly_goes_out_and_the_services_follow(
 def test_a_version_that_does_well_stays_and_the_run_is_skipped(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def find_nothing(_: str) -> None:
+    def find_nothing(*_: object) -> None:
         raise NothingToWatch("version 3 is within the limits")
 
     monkeypatch.setattr(jobs, "watch_new_version", find_nothing)

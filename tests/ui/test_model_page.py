@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from covertype.data import Datasets
 from covertype.gate.verdicts import REASON, VERDICT, Outcome, Rule, figures_of, tag_of
 from covertype.history import GATE, History, Kind, State
+from covertype.monitoring.first_hour import Finding, Trouble
 from covertype.registry.names import MODEL_NAME
 from covertype.registry.production import to_production
 from covertype_ui import texts
@@ -280,31 +281,31 @@ def test_the_changes_of_production_say_who_and_why_the_newest_first(
     trouble = {"trouble": "live_accuracy", "share": "0.4125", "of": "1200", "limit": "0.6"}
     change(history, Kind.PROMOTED, "1", None, who=GATE, why=judged.reason, facts=judged.facts())
     change(history, Kind.REFUSED, "2", "1", who=GATE, why="no")
-    change(history, Kind.PROMOTED, "3", "1", who="ana", why="por los álamos")
+    change(history, Kind.PROMOTED, "3", "1", who="ana", why="por los [álamos](http://x)")
     change(history, Kind.ROLLED_BACK, "1", "3", who="watch_new_version", why="…", facts=trouble)
     change(history, Kind.FOUND, "2", "1")
     app = page("model")
     app.session_state["lang"] = language
-    (table,) = app.run().dataframe
+    app.run()
     assert not app.exception
-    about = table.value.drop(columns=getattr(texts.CHANGED_AT, language))
-    shown = about.to_numpy().tolist()
-    spanish = language == "es"
-    assert [row[1:3] for row in shown] == [["1", "2"], ["3", "1"], ["1", "3"], ["—", "1"]]
-    assert [row[0] for row in shown] == [
-        getattr(texts.KINDS_OF_CHANGE[kind], language)
-        for kind in ("found", "rolled_back", "promoted", "promoted")
-    ]
-    assert [row[3] for row in shown] == [
-        *("", "watch_new_version", "ana"),
-        getattr(texts.THE_GATE, language),
-    ]
-    share = "41,2\u202f%" if spanish else "41.2%"
-    assert share in shown[1][4]
-    assert ("Version 3, just" if not spanish else "La versión 3, recién") in shown[1][4]
-    assert shown[2][4] == "por los álamos"
-    assert (shown[3][4] == judged.reason) is not spanish
-    assert shown[3][4]
+    headed = [one.value for one in app.markdown if " → " in one.value]
+    expected = [("1 → 2", "CHANGE_IN_MLFLOW"), ("3 → 1", "ROLLBACK")]
+    expected += [("1 → 3", "PROMOTION"), ("— → 1", "PROMOTION")]
+    for line, (versions, name) in zip(headed, expected, strict=True):
+        assert line.startswith(f"**{versions}**")
+        assert getattr(getattr(texts, name), language) in line
+    rolled_back, by_hand, by_the_gate = (one.value for one in app.text)
+    assert by_hand == "ana: por los [álamos](http://x)"
+    gate = getattr(texts.THE_GATE, language)
+    if language == "en":
+        assert rolled_back == (
+            "watch_new_version: version 3, just promoted, was right in 41.2% of the 1,200 answers "
+            "that were checked; the minimum is 60.0%"
+        )
+        assert by_the_gate == f"{gate}: {judged.reason}"
+    else:
+        assert "la versión 3, recién promovida, acertaba el 41,2\u202f% de las" in rolled_back
+        assert by_the_gate.startswith(f"{gate}: acierta")
 
 
 def test_a_damaged_history_is_said_and_the_rest_is_shown(page: Page) -> None:
@@ -315,3 +316,12 @@ def test_a_damaged_history_is_said_and_the_rest_is_shown(page: Page) -> None:
     assert not app.exception
     assert texts.CHANGES_UNREADABLE.es in [error.value for error in app.error]
     assert app.metric[0].value == "3"
+
+
+@pytest.mark.parametrize("trouble", Trouble)
+def test_every_trouble_is_said_with_its_figures(page: Page, trouble: Trouble) -> None:
+    facts = Finding(trouble, 0.4125, 1200, 0.6).facts
+    change(Datasets(settings().datasets_url).history, Kind.ROLLED_BACK, "1", "3", facts=facts)
+    (told,) = page("model").run().text
+    assert "versión 3" in told.value
+    assert "41,2\u202f%" in told.value

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from covertype.contract import CLASSES, FEATURES
 from covertype.gate.verdicts import Rule
+from covertype.monitoring.first_hour import Trouble
 
 
 class Phrase(NamedTuple):
@@ -296,10 +297,10 @@ NEXT_BATCH_HELP = Phrase(
     "what to expect tomorrow.",
 )
 LIVE_ACCURACY_HELP = Phrase(
-    "Cuánto acertó, según la cobertura real que se envió de {rows} respuestas suyas en los últimos "
+    "Qué parte acertó de {rows} respuestas suyas cuya cobertura real envió alguien en los últimos "
     "30 días.",
-    "How much it got right, by the true cover that was sent for {rows} of its answers in the last "
-    "30 days.",
+    "How much it got right of {rows} of its answers whose true cover somebody sent in the last 30 "
+    "days.",
 )
 NEXT_BATCH_UNKNOWN = Phrase(
     "Todavía no se ha evaluado con un lote posterior a su entrenamiento. La exactitud dice lo bien "
@@ -356,34 +357,27 @@ CHANGES_OF_PRODUCTION_HELP = Phrase(
     "goes back to an earlier version.",
 )
 CHANGES_UNREADABLE = Phrase(
-    "La historia de producción no se puede leer ahora: compruebe la carpeta `promotions` de los "
+    "El historial de producción no se puede leer ahora: compruebe la carpeta `promotions` de los "
     "datos.",
     "The history of Production can't be read now: check the folder `promotions` of the data.",
 )
-CHANGED_AT = Phrase("Cuándo", "When")
-CHANGE = Phrase("Cambio", "Change")
-CHANGE_FROM = Phrase("De", "From")
-CHANGE_TO = Phrase("A", "To")
-CHANGED_BY = Phrase("Quién", "Who")
-CHANGED_WHY = Phrase("Por qué", "Why")
-KINDS_OF_CHANGE = {
-    "promoted": Phrase("Promoción", "Promotion"),
-    "rolled_back": Phrase("Vuelta atrás", "Rollback"),
-    "found": Phrase("Cambio en MLflow", "Change in MLflow"),
-}
+CHANGES_OLDER = Phrase("{count} cambios anteriores", "{count} older changes")
+PROMOTION = Phrase("Promoción", "Promotion")
+ROLLBACK = Phrase("Vuelta atrás", "Rollback")
+CHANGE_IN_MLFLOW = Phrase("Cambio en MLflow", "Change in MLflow")
 THE_GATE = Phrase("Las reglas de promoción", "The promotion rules")
 TROUBLES = {
-    "live_accuracy": Phrase(
-        "La versión {version}, recién promovida, acertaba en uso el {share} de {of} respuestas, "
-        "por debajo del {limit}",
-        "Version {version}, just promoted, had a live accuracy of {share} on {of} answers, below "
-        "{limit}",
+    Trouble.LIVE_ACCURACY: Phrase(
+        "la versión {version}, recién promovida, acertaba el {share} de las {of} respuestas "
+        "comprobadas; el mínimo es el {limit}",
+        "version {version}, just promoted, was right in {share} of the {of} answers that were "
+        "checked; the minimum is {limit}",
     ),
-    "error_rate": Phrase(
-        "La versión {version}, recién promovida, no respondía al {share} de {of} observaciones, "
-        "más del {limit}",
-        "Version {version}, just promoted, did not answer {share} of {of} observations, more than "
-        "{limit}",
+    Trouble.ERROR_RATE: Phrase(
+        "la versión {version}, recién promovida, dejaba sin respuesta el {share} de {of} "
+        "peticiones; el máximo es el {limit}",
+        "version {version}, just promoted, left {share} of {of} requests without an answer; the "
+        "maximum is {limit}",
     ),
 }
 HISTORY = Phrase("Versiones", "Versions")
@@ -432,7 +426,7 @@ VERDICT_REASONS: Mapping[Rule, str] = {
     "{lost} que la otra acierta (prueba de McNemar, p = {p_value})",
     Rule.CLASS_LOST: "reconoce el {recall} de {label}; " + _PRODUCTION + ", el {former_recall}; en "
     "las mismas {class_rows} filas de prueba; aun con el margen de error baja más de "
-    "{recall_loss_limit}, y su F1 no sube ({class_f1}; antes {former_class_f1})",
+    "{recall_loss_limit}; su F1 es {class_f1}, y antes {former_class_f1}",
     Rule.NEWEST_BATCH_WORSE: "en el lote más reciente acierta el {newest_accuracy}; "
     + _PRODUCTION
     + ", el {former_newest_accuracy}; en las mismas {newest_rows} filas de prueba; puede bajar "
@@ -455,9 +449,9 @@ VERDICT_REASONS: Mapping[Rule, str] = {
     "se evaluaba esta",
 }
 MLFLOW_AWAY = Phrase(
-    "MLflow no responde, así que la historia no se puede mostrar ahora; predecir no depende de "
+    "MLflow no responde, así que las versiones no se pueden mostrar ahora; predecir no depende de "
     "él. Compruebe que está en marcha y recargue la página.",
-    "MLflow is not responding, so the history can't be shown now; predicting does not depend on "
+    "MLflow is not responding, so the versions can't be shown now; predicting does not depend on "
     "it. Check that it is running and reload the page.",
 )
 

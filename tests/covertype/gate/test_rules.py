@@ -136,6 +136,16 @@ def test_a_class_that_the_former_version_named_too_often_is_not_lost() -> None:
     assert check.figures["former_recall"] == 1
     assert check.figures["recall"] == pytest.approx(0.9, abs=0.01)
     assert float(check.figures["class_f1"]) > float(check.figures["former_class_f1"])
+    assert check.figures["recall_loss_limit"] == 0.1
+
+
+def test_a_class_that_is_hardly_found_any_more_is_lost_whatever_its_f1() -> None:
+    everywhere = np.where(NUMBERS % 3 == 0, 5, ROWS.classes)
+    incumbent = Incumbent("3", answering(everywhere))
+    hardly_found = wrong_in((ROWS.classes == 5) & (NUMBERS % 3 != 0))
+    verdict = judge(ROWS, hardly_found, incumbent, LIMITS, COST, REPLAY)
+    assert (verdict.rule, verdict.figures["label"]) == (Rule.CLASS_LOST, CLASSES[5])
+    assert float(verdict.figures["class_f1"]) > float(verdict.figures["former_class_f1"])
 
 
 def test_a_lost_class_is_told_even_if_another_one_that_is_found_better_falls_further() -> None:

@@ -86,8 +86,8 @@ SENTENCES = FORMER_SENTENCES | {
     ),
     Rule.CLASS_LOST: (
         "recall of Aspen is 0.5000, and 0.7500 for version 3 in Production, on the same 190 test "
-        "rows: even the upper end of the confidence interval is more than 0.0200 lower, and its F1 "
-        "is no higher (0.6100, and 0.7200)"
+        "rows: even the upper end of the confidence interval is more than 0.0200 lower; its F1 is "
+        "0.6100, and was 0.7200"
     ),
     Rule.NEWEST_BATCH_WORSE: (
         "accuracy on the newest batch is 0.7000, and 0.7200 for version 3 in Production, on the "

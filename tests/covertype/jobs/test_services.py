@@ -10,7 +10,14 @@ from typing import Any
 
 import pytest
 
-from covertype.jobs.services import NotFollowed, predictions_of, versions_served, wait_until_served
+from covertype.answers import ANSWERED, FAILED, REQUESTS_BY_VERSION
+from covertype.jobs.services import (
+    NoMetrics,
+    NotFollowed,
+    failed_requests,
+    versions_served,
+    wait_until_served,
+)
 
 
 class Replica(BaseHTTPRequestHandler):
@@ -43,11 +50,19 @@ def replica(address: str, port: int, *versions: str) -> Iterator[int]:
 
 @contextmanager
 def serving_metrics(counts: Mapping[tuple[str, str], float]) -> Iterator[str]:
-    """Serve metrics, by name and version; yields the address."""
+    """Serve the requests by version and result as metrics; yields the address."""
     text = "".join(
-        f'{name}{{version="{version}",label="Aspen"}} {count}\n'
-        for (name, version), count in counts.items()
+        f'{REQUESTS_BY_VERSION}_total{{version="{version}",result="{result}"}} {count}\n'
+        for (version, result), count in counts.items()
     )
+    other = f'covertype_feedback_total{{version="3",result="{FAILED}"}} 9\n'
+    with serving_text(text + other) as address:
+        yield address
+
+
+@contextmanager
+def serving_text(text: str) -> Iterator[str]:
+    """Serve a text as metrics; yields the address."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -64,26 +79,18 @@ def serving_metrics(counts: Mapping[tuple[str, str], float]) -> Iterator[str]:
         server.shutdown()
 
 
-def test_the_predictions_of_a_version_are_counted_with_those_that_failed() -> None:
-    counts = {
-        ("covertype_predictions_total", "3"): 80.0,
-        ("covertype_failed_predictions_total", "3"): 20.0,
-        ("covertype_predictions_total", "2"): 7.0,
-        ("covertype_feedback_total", "3"): 9.0,
-    }
-    with serving_metrics(counts) as address:
-        assert predictions_of(address, "3") == (20, 100)
-        assert predictions_of(address, "2") == (0, 7)
-        assert predictions_of(address, "1") == (0, 0)
+def test_the_requests_of_a_version_are_counted_with_those_that_failed() -> None:
+    with serving_metrics({("3", ANSWERED): 80, ("3", FAILED): 20, ("2", ANSWERED): 7}) as address:
+        assert failed_requests(address, "3") == (20, 100)
+        assert failed_requests(address, "2") == (0, 7)
+        assert failed_requests(address, "1") == (0, 0)
 
 
-@pytest.mark.parametrize("metrics", ["not metrics at all {", None])
-def test_a_replica_without_metrics_counts_nothing(metrics: str | None) -> None:
-    if metrics is None:
-        assert predictions_of("http://127.0.0.1:9", "3") == (0, 0)
-    else:
-        with serving_metrics({(metrics, "3"): 1}) as address:
-            assert predictions_of(address, "3") == (0, 0)
+def test_without_metrics_of_any_replica_nothing_is_known() -> None:
+    with pytest.raises(NoMetrics):
+        failed_requests("http://127.0.0.1:9", "3")
+    with serving_text("not metrics at all {") as address, pytest.raises(NoMetrics):
+        failed_requests(address, "3")
 
 
 @pytest.fixture

@@ -306,7 +306,7 @@ def test_a_rollback_of_a_version_that_is_not_in_production_any_more_does_nothing
     weak, fair, good = versions
     for version in versions:
         gate.promote(version)
-    with pytest.raises(NotPossible, match=f"{good} is in Production by now, and not {fair}"):
+    with pytest.raises(NotPossible, match=f"{fair} is not in Production any more, but {good}"):
         roll_back(gate.history, weak, "watcher", "", instead_of=fair)
     assert registry.production == [good]
     facts = {"trouble": "error_rate"}

@@ -13,7 +13,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sklearn.pipeline import Pipeline
 
-from covertype.answers import LiveAccuracy, NextBatch
+from covertype.answers import ANSWERED, FAILED, REQUESTS_BY_VERSION, LiveAccuracy, NextBatch
 from covertype.contract import CLASSES, FEATURE_NAMES, QUANTITY_NAMES, SOIL_TYPE, WILDERNESS_AREA
 from covertype.models.forest_walks import ForestPredictor
 from inference.api.app import create_app
@@ -422,7 +422,7 @@ def test_the_documentation_shows_examples_that_are_answered(client: TestClient) 
             assert client.post(path, content=body, headers=CSV).status_code == 200
 
 
-def test_what_a_version_can_not_answer_is_counted_by_version(
+def test_requests_that_a_version_answers_or_fails_to_are_counted(
     tmp_path: Path,
     without_follower: None,
     forest: Pipeline,
@@ -436,10 +436,13 @@ def test_what_a_version_can_not_answer_is_counted_by_version(
     keep(ModelStore(tmp_path), "3", forest)
     app = create_app(ServingSettings(model_cache_dir=tmp_path))
     with TestClient(app, raise_server_exceptions=False) as client:
+        assert client.post("/predict", json={"features": rows[0]}).status_code == 200
+        assert client.post("/predict/batch", json={"features": rows[:5]}).status_code == 200
         for name in ("answer", "probabilities"):
             monkeypatch.setattr(ForestPredictor, name, fail)
         assert client.post("/predict", json={"features": rows[0]}).status_code == 500
         assert client.post("/predict/batch", json={"features": rows[:5]}).status_code == 500
         assert client.post("/predict", json={"features": rows[0][:3]}).status_code == 422
         metrics = client.get("/metrics").text
-    assert figure(metrics, 'covertype_failed_predictions_total{version="3"}') == 6
+    assert figure(metrics, f'{REQUESTS_BY_VERSION}_total{{result="{FAILED}",version="3"}}') == 2
+    assert figure(metrics, f'{REQUESTS_BY_VERSION}_total{{result="{ANSWERED}",version="3"}}') == 2

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -274,26 +275,28 @@ def test_a_new_version_that_clients_find_wrong_goes_out_and_the_service_follows(
         ("MLFLOW_TRACKING_URI", registry.address),
         ("INFERENCE_URL", service.address),
         ("ROLLBACK_ACCURACY", "0.5"),
+        ("ROLLBACK_ERROR_RATE", "0.5"),
     ):
         monkeypatch.setenv(name, value)
+    start = datetime.now(UTC)
     with pytest.raises(NothingToWatch, match="Version 2 is within the limits"):
-        jobs.watch_new_version("watcher")
+        jobs.watch_new_version("watcher", start)
     wrong = []
-    for row in rows[:20]:
+    for row in rows[:40]:
         answer = requests.post(f"{service.address}/predict", json={"features": row}, timeout=10)
         predicted = answer.json()
         other = (predicted["prediction"][0] + 1) % len(CLASSES)
         wrong.append({"prediction_id": predicted["prediction_id"], "cover_type": other})
     requests.post(f"{service.address}/feedback", json=wrong, timeout=10).raise_for_status()
     wait_until(lambda: len(Datasets(service.datasets).read_feedback()) == len(wrong), 30)
-    assert jobs.watch_new_version("watcher") == "1"
+    assert jobs.watch_new_version("watcher", start) == "1"
     jobs.wait_until_served("1")
     assert service.serves("1")
     last = history.entries()[-1]
     assert (last.kind, last.former, last.version) == (Kind.ROLLED_BACK, "2", "1")
-    assert last.facts["of"] == "20"
+    assert last.facts["of"] == "40"
     with pytest.raises(NothingToWatch, match="No version in Production is new"):
-        jobs.watch_new_version("watcher")
+        jobs.watch_new_version("watcher", datetime.now(UTC))
 
 
 def test_a_registry_that_dies_and_returns_costs_no_answer(
