@@ -46,7 +46,7 @@ pytestmark = [
 ]
 
 FOLLOWED_WITHIN = 10.0
-LOAD_SECONDS = 60.0
+LOAD_SECONDS = 20.0
 Answers = npt.NDArray[np.float64]
 
 
