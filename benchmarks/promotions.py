@@ -77,7 +77,7 @@ def _score_production(datasets: Datasets) -> float | None:
 
 def print_table(rounds: list[Round]) -> None:
     """Print a line for each round."""
-    print("| batches | rows | version | outcome | holdout | gate | Production, same rows | next |")
+    print("| batches | rows | version | outcome | holdout | gate | incumbent | next batch |")
     print("| --- | ---: | ---: | --- | ---: | ---: | ---: | ---: |")
     for one in rounds:
         shown = [
