@@ -191,6 +191,8 @@ class Follower:
 
         Transient errors are raised, so that it is tried again.
         """
+        if self._bring_back(version, name):
+            return None
         log.info("Version %s is in %s: fetching it", version.version, STAGE)
         try:
             with self.store.incoming(name) as folder:
@@ -203,6 +205,22 @@ class Follower:
             return RefusedVersion(version.version, _first_line(error), now())
         log.info("Version %s answers from now on", version.version)
         return None
+
+    def _bring_back(self, version: ModelVersion, name: str) -> bool:
+        """Serve a kept version again, as after a rollback; return False if it has to be fetched."""
+        folder = self.store.folder(name)
+        if not folder.is_dir():
+            return False
+        try:
+            self._open_kept(name)
+            card, since = kept.read_card(folder), iso(version.last_updated_timestamp)
+            kept.write_card(folder, msgspec.structs.replace(card, since=since))
+        except Exception as error:
+            log.warning("The kept version %s can't be loaded: %s", version.version, error)
+            return False
+        self.store.point_to(name)
+        log.info("Version %s was kept, and answers again", version.version)
+        return True
 
 
 def _fetch(version: ModelVersion, folder: Path) -> None:

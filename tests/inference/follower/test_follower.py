@@ -267,6 +267,42 @@ def test_the_next_batch_is_remembered_while_the_registry_is_away_even_by_a_new_f
     assert store.read_report() == report
 
 
+@pytest.fixture
+def back_to_kept(store: ModelStore, clock: list[float], forest: Pipeline, keep: Keep) -> Path:
+    """The folder of version 7, which is in Production again after version 8."""
+    keep(store, "7", forest)
+    folder = store.folder(str(store.current))
+    keep(store, "8", forest)
+    return folder
+
+
+def test_after_a_rollback_the_kept_version_answers_again_without_being_fetched(
+    store: ModelStore, back_to_kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follower, "_fetch", raising(AWAY))
+    assert Follower(store, 5).check().message == "version 7 is in Production"
+    assert store.current == "7-run7"
+    assert store.folder("8-run8").is_dir()
+    # It is in Production since now, and not since the first time.
+    assert kept.read_card(back_to_kept).since == "1970-01-01T00:00:00+00:00"
+
+
+def test_after_a_rollback_a_kept_version_that_is_damaged_is_fetched_again(
+    store: ModelStore, back_to_kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (back_to_kept / kept.CARD_FILE).write_text("{")
+    fetched: list[str] = []
+
+    def fail(version: ModelVersion, _: Path) -> None:
+        fetched.append(version.version)
+        raise AWAY
+
+    monkeypatch.setattr(follower, "_fetch", fail)
+    Follower(store, 5).check()
+    assert fetched == ["7"]
+    assert store.current == "8-run8"
+
+
 def test_a_kept_version_that_is_damaged_is_fetched_again(
     store: ModelStore,
     clock: list[float],
