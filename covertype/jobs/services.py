@@ -55,7 +55,7 @@ def wait_until_served(url: str, version: str, seconds: float = _WAIT_SECONDS) ->
                 if one != version
             ]
             raise NotFollowed(
-                f"Version {version} is in Production, but after {seconds:g} s "
+                f"Version {version} does not answer everywhere after {seconds:g} s: "
                 f"{'; '.join(others) or f'{url} has no address'}: see /health of the service"
             )
         time.sleep(_PAUSE_SECONDS)
