@@ -14,13 +14,15 @@ from mlflow import MlflowClient
 
 from covertype.documents import Documents
 from covertype.gate.rules import Cost, Replay
-from covertype.gate.verdicts import REASON, VERDICT, Outcome, Rule
+from covertype.gate.verdicts import REASON, VERDICT, Outcome, Rule, Verdict
 from covertype.history import GATE, Entry, Kind, State
 from covertype.models.forest_walks import ForestPredictor
 from covertype.registry.changes import settled_production
 from covertype.registry.manual import NotPossible, promote_by_hand, roll_back
 from covertype.registry.names import ELIGIBLE_STAGE
 from covertype.registry.promotion import Gate
+from covertype.reports.page import Page
+from covertype.reports.verdict import verdict_page
 from tests.covertype.conftest import WEAK
 from tests.covertype.registry.registered import Registry, snapshot_named
 
@@ -66,7 +68,7 @@ def killed_after(writes: int) -> Iterator[list[str]]:
 
 @pytest.fixture
 def quick_answers(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let each version be right in a larger share of the rows than the one before it."""
+    """Let each version be right in more of the rows than the one before it; draw no pictures."""
     numbers, classes = np.arange(len(gate.judged)), gate.rows.classes
 
     def answer(uri: str, _: pd.DataFrame) -> Any:
@@ -77,6 +79,10 @@ def quick_answers(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
         replay = Replay(0, 0, [0] * 7, [0] * 7, 0.0)
         return answer(f"/{version}", gate.observations), Cost(1, 0, 0.0, 0, 0), replay
 
+    def brief_page(version: str, judged: Verdict, *_: Any) -> Page:
+        return verdict_page(version, judged)
+
+    monkeypatch.setattr("covertype.registry.promotion.verdict_page", brief_page)
     monkeypatch.setattr("covertype.registry.promotion.fetch_answers", answer)
     monkeypatch.setattr(Gate, "_try", try_out)
 

@@ -103,13 +103,23 @@ class Registry:
 
 
 class Running:
-    """The service as users start it."""
+    """The service as users start it; with `compiled`, its machine code is made already."""
 
-    def __init__(self, folder: Path, port: int, registry: str, **settings: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        port: int,
+        registry: str,
+        compiled: Path | None = None,
+        **settings: str,
+    ) -> None:
         self.address = f"http://127.0.0.1:{port}"
         self.log = folder / "service.log"
         self.datasets = folder / "datasets"
         self.models = folder / "models"
+        if compiled and not self.models.exists():
+            self.models.mkdir()
+            (self.models / "compiled").symlink_to(compiled)
         environment = os.environ | {
             "MLFLOW_TRACKING_URI": registry,
             "MODEL_CACHE_DIR": str(self.models),
@@ -175,12 +185,20 @@ def registry(
 Serve = Callable[..., Running]
 
 
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("compiled")
+
+
 @pytest.fixture
-def serve(tmp_path: Path, free_ports: Iterator[int], registry: Registry) -> Iterator[Serve]:
+def serve(
+    tmp_path: Path, free_ports: Iterator[int], registry: Registry, compiled: Path
+) -> Iterator[Serve]:
     started: list[Running] = []
 
     def serve(**settings: str) -> Running:
-        started.append(Running(tmp_path, next(free_ports), registry.address, **settings))
+        address = registry.address
+        started.append(Running(tmp_path, next(free_ports), address, compiled, **settings))
         return started[-1]
 
     try:
