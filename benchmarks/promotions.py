@@ -72,7 +72,7 @@ def _score_production(datasets: Datasets) -> float | None:
         (name,) = jobs.monitor_new_data()
     except NothingToMonitor:
         return None
-    return float(datasets.monitored_batches.read()[name]["metrics"]["accuracy"])
+    return float(datasets.monitored_batches.read_one(name)["metrics"]["accuracy"])
 
 
 def print_table(rounds: list[Round]) -> None:

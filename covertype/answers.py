@@ -90,13 +90,6 @@ class FeedbackAnswer(Struct, frozen=True):
     pending: int
 
 
-REQUESTS_BY_VERSION = "covertype_version_requests"
-"""The metric of requests for predictions, with the labels `version` and `result`."""
-
-ANSWERED, FAILED = "answered", "failed"
-"""Its results. Invalid requests count as neither."""
-
-
 class RootAnswer(Struct, frozen=True):
     """The service runs."""
 
@@ -224,3 +217,10 @@ class InvalidAnswer(Struct, frozen=True):
     """The invalid values of a request."""
 
     detail: list[InvalidValue]
+
+
+REQUESTS_BY_VERSION = "covertype_version_requests"
+"""The metric of requests for predictions, with the labels `version` and `result`."""
+
+ANSWERED, FAILED = "answered", "failed"
+"""Its results. Invalid requests count as neither."""

@@ -44,6 +44,14 @@ class Documents:
 
     def read(self) -> dict[str, Any]:
         """Return all documents by name, in the order of their names."""
-        return {
-            name: json.loads(self.path(name).read_text(encoding="utf-8")) for name in self.names()
-        }
+        return {name: self.read_one(name) for name in self.names()}
+
+    def read_one(self, name: str) -> Any:
+        """Return one document.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is none of that name.
+        """
+        return json.loads(self.path(name).read_text(encoding="utf-8"))

@@ -210,15 +210,16 @@ def _no_class_lost(both: _Both, limits: Limits) -> Check:
     found more of it because it also named it where it is not.
     """
     checks = []
+    right, former_right = both.right, both.former_right
     for number in np.unique(both.rows.classes):
         of_class = both.rows.classes == number
-        now, before = both.right[of_class], both.former_right[of_class]
+        now, before = right[of_class], former_right[of_class]
         highest = paired_difference(
             int((now & ~before).sum()), int((before & ~now).sum()), len(now)
         ).high
         f1, former_f1 = (
-            2 * int(right.sum()) / (int((answers == number).sum()) + len(right))
-            for right, answers in ((now, both.answers), (before, both.former_answers))
+            2 * int(found.sum()) / (int((answers == number).sum()) + len(found))
+            for found, answers in ((now, both.answers), (before, both.former_answers))
         )
         traded = _TRADED_RECALL_LOSS if f1 > former_f1 else 0.0
         limit = max(limits.recall_loss, traded)

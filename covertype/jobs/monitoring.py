@@ -92,7 +92,7 @@ def monitor_feedback(run_after: datetime) -> str:
     hour = monitored.last_written_hour(run_after)
     name, since = monitored.name_of_hour(hour), (hour - _LIVE_SPAN).date()
     if name in datasets.monitored_feedback.names():
-        _tag_production(datasets.monitored_feedback.read()[name]["versions"])
+        _tag_production(datasets.monitored_feedback.read_one(name)["versions"])
         raise NothingToMonitor(
             f"The feedback of the hour from {hour:%Y-%m-%d %H:%M} UTC was counted already"
         )

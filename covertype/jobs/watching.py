@@ -7,7 +7,7 @@ from mlflow import MlflowClient
 
 from covertype.answers import LiveAccuracy
 from covertype.data import Datasets
-from covertype.history import Entry, History, Kind, last_change
+from covertype.history import Entry, Kind, last_change
 from covertype.jobs import services
 from covertype.jobs.connection import connect
 from covertype.monitoring.first_hour import SPAN, Limits, Seen, Trouble, find_trouble
@@ -54,13 +54,15 @@ def watch_new_version(who: str, since: datetime) -> str:
     datasets = settings.datasets
     # A person may have changed Production in MLflow.
     settled_production(datasets.history)
-    done = last_change(datasets.history.entries())
+    entries = datasets.history.entries()
+    done = last_change(entries)
     if done and (done.kind, done.who) == (Kind.ROLLED_BACK, who) and done.at >= since:
         return done.version
-    change, former = _new_version(datasets.history)
+    change, former = _new_version(entries)
     version = change.version
     right = _right(datasets, change) if limits.accuracy else _NOTHING
-    failed = _failed(settings.inference_url, version) if limits.error_rate else _NOTHING
+    url = settings.inference_url
+    failed = Seen(*services.failed_requests(url, version)) if limits.error_rate else _NOTHING
     found = find_trouble(right, failed, limits)
     if found is None:
         raise NothingToWatch(
@@ -78,13 +80,13 @@ def watch_new_version(who: str, since: datetime) -> str:
     return former
 
 
-def _new_version(history: History) -> tuple[Entry, str]:
+def _new_version(entries: list[Entry]) -> tuple[Entry, str]:
     """Return the last change of Production if it is a new version, and the version before it."""
-    changes = [one for one in history.entries() if one.changed_production]
-    change = changes[-1] if changes else None
+    change = last_change(entries)
     if change is None or change.kind is not Kind.PROMOTED or change.former is None:
         raise NothingToWatch("No version in Production is new and has a former one to go back to")
-    if change.version in {one.version for one in changes[:-1]}:
+    earlier = {one.version for one in entries if one.changed_production and one is not change}
+    if change.version in earlier:
         raise NothingToWatch(f"Version {change.version} is not new: it was in Production before")
     if datetime.now(UTC) - change.at > SPAN:
         raise NothingToWatch(
@@ -98,11 +100,6 @@ def _right(datasets: Datasets, change: Entry) -> Seen:
     accuracy = live_accuracy(feedback[feedback["time"] >= change.at])
     live = accuracy.to_dict("index").get(change.version, {"correct": 0, "rows": 0})
     return Seen(live["correct"], live["rows"])
-
-
-def _failed(url: str, version: str) -> Seen:
-    failed, had = services.failed_requests(url, version)
-    return Seen(failed, had)
 
 
 def _was_no_better(former: str, accuracy: float) -> bool:

@@ -32,7 +32,7 @@ def promote_by_hand(history: History, version: str, who: str, why: str) -> bool:
     NotPossible
         If it may not, or does not answer as it did in training.
     """
-    return _put(history, version, Kind.PROMOTED, who, why, None, {})
+    return _put(history, version, Kind.PROMOTED, who, why)
 
 
 def roll_back(
@@ -63,7 +63,7 @@ def roll_back(
     ProductionChanged
         If another version than `instead_of` is in Production.
     """
-    return _put(history, version, Kind.ROLLED_BACK, who, why, instead_of, facts or {})
+    return _put(history, version, Kind.ROLLED_BACK, who, why, instead_of, facts)
 
 
 def _put(
@@ -72,8 +72,8 @@ def _put(
     kind: Kind,
     who: str,
     why: str,
-    instead_of: str | None,
-    facts: Mapping[str, str],
+    instead_of: str | None = None,
+    facts: Mapping[str, str] | None = None,
 ) -> bool:
     for _ in range(_TRIES):
         present = settled_production(history)
@@ -93,7 +93,7 @@ def _put(
             )
         _prove(version)
         snapshot = snapshot_of(run_of(present)) if present and kind is Kind.ROLLED_BACK else None
-        details = {"who": who, "why": why, "snapshot": snapshot, "facts": facts}
+        details = {"who": who, "why": why, "snapshot": snapshot, "facts": facts or {}}
         if put_into_production(history, version, present, kind, **details):
             return True
     raise NotPossible(f"Production changed {_TRIES} times meanwhile; version {version} must wait")

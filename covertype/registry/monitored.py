@@ -193,35 +193,42 @@ def _evaluate_batch(
 
 def tag_live(figures: LiveAccuracy | None, version: str) -> None:
     """Put the live accuracy into a version's tags; None removes that of an earlier time."""
+    present = _tags_of(version)
     if figures is not None:
-        _set_tags(figures)
+        _set_tags(figures, present)
     else:
-        _remove_accuracy(LiveAccuracy, version)
+        _remove_accuracy(LiveAccuracy, version, present)
 
 
 def _tag_next_batch(figures: NextBatch) -> None:
     """Put figures into a version's tags, unless those of a newer batch stand there."""
-    present = MlflowClient().get_model_version(MODEL_NAME, figures.version).tags
+    present = _tags_of(figures.version)
     former = monitoring_tags.from_tags(NextBatch, figures.version, present)
     if former is None or former.batch <= figures.batch:
-        _set_tags(figures)
+        _set_tags(figures, present)
 
 
-def _set_tags(figures: NextBatch | LiveAccuracy) -> None:
+def _tags_of(version: str) -> dict[str, str]:
+    tags: dict[str, str] = MlflowClient().get_model_version(MODEL_NAME, version).tags
+    return tags
+
+
+def _set_tags(figures: NextBatch | LiveAccuracy, present: Mapping[str, str]) -> None:
     """Set the tags of figures; their accuracy never stands beside former figures."""
-    client, version = MlflowClient(), figures.version
     tags = monitoring_tags.to_tags(figures)
-    if tags.items() <= client.get_model_version(MODEL_NAME, version).tags.items():
+    if tags.items() <= present.items():
         return
-    _remove_accuracy(type(figures), version)
+    _remove_accuracy(type(figures), figures.version, present)
     for tag, value in tags.items():
-        client.set_model_version_tag(MODEL_NAME, version, tag, value)
+        MlflowClient().set_model_version_tag(MODEL_NAME, figures.version, tag, value)
 
 
-def _remove_accuracy(kind: type[NextBatch | LiveAccuracy], version: str) -> None:
-    client, tag = MlflowClient(), monitoring_tags.tag_of(kind, monitoring_tags.ACCURACY)
-    if tag in client.get_model_version(MODEL_NAME, version).tags:
-        client.delete_model_version_tag(MODEL_NAME, version, tag)
+def _remove_accuracy(
+    kind: type[NextBatch | LiveAccuracy], version: str, present: Mapping[str, str]
+) -> None:
+    tag = monitoring_tags.tag_of(kind, monitoring_tags.ACCURACY)
+    if tag in present:
+        MlflowClient().delete_model_version_tag(MODEL_NAME, version, tag)
 
 
 def last_written_hour(moment: datetime) -> datetime:

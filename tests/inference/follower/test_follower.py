@@ -268,6 +268,19 @@ def test_the_next_batch_is_remembered_while_the_registry_is_away_even_by_a_new_f
 
 
 @pytest.fixture
+def fetched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The versions that the follower tried to fetch; it can fetch none."""
+    tried: list[str] = []
+
+    def fail(version: ModelVersion, _: Path) -> None:
+        tried.append(version.version)
+        raise AWAY
+
+    monkeypatch.setattr(follower, "_fetch", fail)
+    return tried
+
+
+@pytest.fixture
 def back_to_kept(store: ModelStore, clock: list[float], forest: Pipeline, keep: Keep) -> Path:
     """The folder of version 7, which is in Production again after version 8."""
     keep(store, "7", forest)
@@ -277,10 +290,10 @@ def back_to_kept(store: ModelStore, clock: list[float], forest: Pipeline, keep: 
 
 
 def test_after_a_rollback_the_kept_version_answers_again_without_being_fetched(
-    store: ModelStore, back_to_kept: Path, monkeypatch: pytest.MonkeyPatch
+    store: ModelStore, back_to_kept: Path, fetched: list[str]
 ) -> None:
-    monkeypatch.setattr(follower, "_fetch", raising(AWAY))
     assert Follower(store, 5).check().message == "version 7 is in Production"
+    assert fetched == []
     assert store.current == "7-run7"
     assert store.folder("8-run8").is_dir()
     # It is in Production since now, and not since the first time.
@@ -288,37 +301,19 @@ def test_after_a_rollback_the_kept_version_answers_again_without_being_fetched(
 
 
 def test_after_a_rollback_a_kept_version_that_is_damaged_is_fetched_again(
-    store: ModelStore, back_to_kept: Path, monkeypatch: pytest.MonkeyPatch
+    store: ModelStore, back_to_kept: Path, fetched: list[str]
 ) -> None:
     (back_to_kept / kept.CARD_FILE).write_text("{")
-    fetched: list[str] = []
-
-    def fail(version: ModelVersion, _: Path) -> None:
-        fetched.append(version.version)
-        raise AWAY
-
-    monkeypatch.setattr(follower, "_fetch", fail)
     Follower(store, 5).check()
     assert fetched == ["7"]
     assert store.current == "8-run8"
 
 
 def test_a_kept_version_that_is_damaged_is_fetched_again(
-    store: ModelStore,
-    clock: list[float],
-    monkeypatch: pytest.MonkeyPatch,
-    forest: Pipeline,
-    keep: Keep,
+    store: ModelStore, clock: list[float], fetched: list[str], forest: Pipeline, keep: Keep
 ) -> None:
     keep(store, "7", forest)
     (store.folder(str(store.current)) / kept.CARD_FILE).write_text("{")
-    fetched: list[str] = []
-
-    def fail(version: ModelVersion, _: Path) -> None:
-        fetched.append(version.version)
-        raise AWAY
-
-    monkeypatch.setattr(follower, "_fetch", fail)
     Follower(store, 5).check()
     assert fetched == ["7"]
 
