@@ -94,7 +94,7 @@ class Collected:
             drawn = self._random.choice(pool, min(self._rows_a_file, len(pool)), replace=False)
             stamp = _START + timedelta(minutes=5 * self.cycles)
             name = f"group_{group}/batch_{number + 1}_{stamp:%Y%m%d_%H%M%S}.csv"
-            path = self.datasets.root / name
+            path = Path(self.datasets.root) / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(self._lines.take(pa.array(drawn)).buffers()[2])
             names.append(name)
@@ -145,7 +145,7 @@ def _measure(title: str, rows_a_file: int, cycles: int, of_known_rows: int = 0) 
         cycles, distinct = collected.cycles, collected.datasets.processed.count()
         for _ in range(_REPEATS):
             collected.log(collected.collect())
-            repeats.append(_one_cycle(collected.datasets.root))
+            repeats.append(_one_cycle(Path(folder)))
     return CycleTimes(
         title,
         cycles,

@@ -97,13 +97,27 @@ def staging(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def commit(temporary: Path, path: Path, mode: int = 0o644) -> None:
-    """Replace `path` by a written file, so that it survives a power failure."""
+def commit(temporary: Path, path: Path, mode: int = 0o644, *, exclusive: bool = False) -> bool:
+    """Replace `path` by a written file, so that it survives a power failure.
+
+    Returns
+    -------
+    bool
+        False if it is `exclusive` and `path` exists: then nothing was changed.
+    """
     with temporary.open("rb+") as written:
         os.fsync(written.fileno())
     temporary.chmod(mode)
-    temporary.replace(path)
+    if exclusive:
+        # A rename would replace it.
+        try:
+            path.hardlink_to(temporary)
+        except FileExistsError:
+            return False
+    else:
+        temporary.replace(path)
     sync_folder(path.parent)
+    return True
 
 
 def sync_folder(folder: Path) -> None:

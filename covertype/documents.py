@@ -2,45 +2,32 @@
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from covertype.atomic import locked, replacing
+from covertype.storage import Store
 
 
 @dataclass(frozen=True)
 class Documents:
     """The documents of one folder, by name; their order is that of their names."""
 
-    folder: Path
+    folder: Store
 
     def add(self, name: str, content: Any) -> bool:
         """Write a document, whole or not at all; return False if one of that name exists.
 
         Raises
         ------
-        Busy
-            If another process holds the folder's lock for five minutes.
-        DiskUnusable
-            If the disk is full or read-only.
+        OSError
+            If the store refuses it; the message names the store and the remedy.
         """
-        with locked(self.folder / ".lock"):
-            path = self.path(name)
-            if path.exists():
-                return False
-            with replacing(path) as temporary:
-                temporary.write_text(json.dumps(content, allow_nan=False), encoding="utf-8")
-        return True
-
-    def path(self, name: str) -> Path:
-        """Return the file of a document."""
-        if not name or name.startswith(".") or "/" in name:
-            raise ValueError(f"{name!r} is not the name of a document")
-        return self.folder / f"{name}.json"
+        return self.folder.create(_file(name), json.dumps(content, allow_nan=False).encode())
 
     def names(self) -> list[str]:
         """Return the names of all documents in their order, none without the folder."""
-        return sorted(path.stem for path in self.folder.glob("[!.]*.json"))
+        return sorted(
+            file.removesuffix(_ENDING) for file in self.folder.names() if file.endswith(_ENDING)
+        )
 
     def read(self) -> dict[str, Any]:
         """Return all documents by name, in the order of their names."""
@@ -54,4 +41,18 @@ class Documents:
         FileNotFoundError
             If there is none of that name.
         """
-        return json.loads(self.path(name).read_text(encoding="utf-8"))
+        return json.loads(self.read_text(name))
+
+    def read_text(self, name: str, most_bytes: int = -1) -> bytes:
+        """Return the JSON of one document, or its beginning."""
+        with self.folder.open(_file(name)) as file:
+            return file.read(most_bytes)
+
+
+_ENDING = ".json"
+
+
+def _file(name: str) -> str:
+    if not name or name.startswith(".") or "/" in name:
+        raise ValueError(f"{name!r} is not the name of a document")
+    return name + _ENDING

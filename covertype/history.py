@@ -11,11 +11,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
-from covertype.atomic import locked
 from covertype.documents import Documents
+from covertype.storage import Store
 
 FOLDER = "promotions"
 """Where the history is, under the datasets root."""
@@ -76,11 +75,11 @@ class Entry:
 class History:
     """The history of Production, in a folder under the datasets root."""
 
-    folder: Path
+    folder: Store
 
     def locked(self) -> AbstractContextManager[None]:
         """Let no other process change Production meanwhile; raises `Busy` after five minutes."""
-        return locked(self.folder / ".production.lock")
+        return self.folder.locked(".production.lock")
 
     def entries(self) -> list[Entry]:
         """Return all entries, the newest last."""
@@ -104,7 +103,9 @@ class History:
         number = max((entry.number for entry in self.entries()), default=0) + 1
         content = {"who": "", "why": "", "facts": {}, **details}
         content |= {"kind": kind, "version": version, "former": former, "at": _now()}
-        self._documents.add(f"{number:06d}", content)
+        # A process that lost its lock without noticing keeps its entry, after that of the other.
+        while not self._documents.add(f"{number:06d}", content):
+            number += 1
         return number
 
     def end(self, number: int, state: State) -> None:

@@ -52,7 +52,7 @@ def rebuild(datasets: Datasets, *, fewer_rows: bool = False) -> Rebuilt:
         If another rebuild runs, or a preprocessing that does not end in five minutes.
     """
     processed = datasets.processed
-    fresh = Processed(processed.folder / ".rebuild")
+    fresh = Processed(processed.folder.at(".rebuild"))
     with fresh.locked():
         fresh.clear()
         files = merge_unread(datasets, fresh).files
@@ -66,7 +66,7 @@ def rebuild(datasets: Datasets, *, fewer_rows: bool = False) -> Rebuilt:
                     f"The raw files give {done.total} rows, and there are {before}: nothing was "
                     "changed; --fewer-rows (make rebuild-data FEWER_ROWS=1) accepts it"
                 )
-            if fresh.parquet.exists():
+            if fresh.exists():
                 fresh.move_to(processed)
                 datasets.raw.arrivals.forget_former_release()
     return Rebuilt(files + done.files, before, done.total)

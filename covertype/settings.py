@@ -7,16 +7,22 @@ so that an invalid one of training stops neither the service nor the app.
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings
 
 from covertype.data import Datasets
+from covertype.storage import open_store
+
+
+def _checked(url: Path | str) -> Path | str:
+    open_store(url)
+    return url
 
 
 class DatasetsSettings(BaseSettings):
     """Where the datasets are."""
 
-    datasets_url: Path = Path(".local/datasets")
+    datasets_url: Annotated[Path | str, AfterValidator(_checked)] = Path(".local/datasets")
 
     @property
     def datasets(self) -> Datasets:

@@ -70,9 +70,9 @@ def run(folder: Path) -> dict[str, object]:
     rows = to_frame(codes).assign(label=classes).astype(str).to_numpy().tolist()
 
     datasets = Datasets(Path(os.environ["DATASETS_URL"]))
-    (datasets.root / "group_1").mkdir(parents=True)
+    (Path(datasets.root) / "group_1").mkdir(parents=True)
     name = "group_1/batch_1_20260101_000000.csv"
-    (datasets.root / name).write_text("".join(",".join(row) + "\n" for row in rows))
+    (Path(datasets.root) / name).write_text("".join(",".join(row) + "\n" for row in rows))
     done = jobs.preprocess_files()
     snapshot = jobs.take_snapshot(**done, anyway=True)
     assert snapshot

@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -102,3 +102,19 @@ def wait_until_up(address: str, server: subprocess.Popen[bytes], log: Path) -> N
             pass
         time.sleep(0.2)
     pytest.fail(f"{address} did not come up:\n{log.read_text()[-3000:]}")
+
+
+@pytest.fixture(scope="session")
+def _s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
+    from tests.s3 import s3_server
+
+    with s3_server(tmp_path_factory.mktemp("s3")) as variables:
+        yield variables
+
+
+@pytest.fixture
+def s3(_s3_server: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> Mapping[str, str]:
+    """An S3 server, and the environment that names it to everything that is started."""
+    for name, value in _s3_server.items():
+        monkeypatch.setenv(name, value)
+    return _s3_server

@@ -8,18 +8,18 @@ inference service answers with it. Who, when and why go into the history of Prod
 import os
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from airflow.sdk import Param, dag, task
 from airflow.sdk.exceptions import AirflowFailException
 
 from covertype.history import FOLDER, Entry, History, once_in_production, waiting
+from covertype.storage import open_store
 
 
 def change_dag(dag_id: str, versions: Callable[[list[Entry]], list[Entry]], about: str) -> None:
     """Define a DAG that changes Production; the job of the same kind does it."""
     root = os.environ.get("DATASETS_URL")
-    listed = versions(History(Path(root) / FOLDER).entries()) if root else []
+    listed = versions(History(open_store(root).at(FOLDER)).entries()) if root else []
 
     @dag(
         dag_id=dag_id,

@@ -1,16 +1,19 @@
 """The log of raw files in order of arrival, and the reader's position in it."""
 
 import hashlib
+import io
 import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import islice
-from pathlib import Path
+from typing import BinaryIO
 
-from covertype.atomic import locked, naming_disk, sync_folder
+from covertype.storage import Store
 
+_LOG = "arrivals.txt"
+_FORMER_FOLDER, _FORMER_LIST = "processed", "read_files.txt"
 _TAIL = 4096
 
 
@@ -45,40 +48,36 @@ class Record:
 
 @dataclass(frozen=True)
 class Arrivals:
-    """An append-only file. Each line holds a name and a digest of all lines up to it.
+    """A log that is appended to. Each line holds a name and a digest of all lines up to it.
 
-    Each name stands there once. A former release kept the names that it had read in `former`, in
+    Each name stands there once. A former release kept the names that it had read in a list, in
     the order of reading: a new log starts with them.
     """
 
-    path: Path
-    former: Path
+    root: Store
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other processes from appending; create the log if it does not exist."""
-        with locked(self.path.with_name(f".{self.path.name}.lock")):
-            if not self.path.exists():
+        with self.root.locked(f".{_LOG}.lock"):
+            if not self.root.exists(_LOG):
                 self.append(self._former_names())
-                sync_folder(self.path.parent)
             yield
 
     def append(self, names: Iterable[str]) -> None:
         """Append names; the caller holds the lock."""
-        with naming_disk(self.path.parent), self.path.open("a+b") as file:
-            file.writelines(_chain(_cut_half_line(file.fileno()), names))
-            file.flush()
-            os.fsync(file.fileno())
+        with self.root.appending(_LOG) as file:
+            file.writelines(_chain(_cut_half_line(file), names))
 
     def after(self, record: Record, limit: int | None = None) -> tuple[list[str], Record]:
         """Return at most `limit` names after a record, and the record after them.
 
         If the record belongs to another log, such as a backup, return names from the beginning.
         """
-        if not self.path.exists():
+        if not self.root.exists(_LOG):
             return [], Record()
-        with self.path.open("rb") as file:
-            if not _is_of(file.fileno(), record):
+        with self.root.open(_LOG) as file:
+            if not _is_of(file, record):
                 record = Record()
             file.seek(record.offset)
             # A line without an end is still being written.
@@ -92,22 +91,23 @@ class Arrivals:
 
     def until(self, record: Record) -> Iterator[str]:
         """Yield the names that a record counts as read, none if it belongs to another log."""
-        if self.path.exists():
-            with self.path.open("rb") as file:
-                if _is_of(file.fileno(), record):
+        if self.root.exists(_LOG):
+            with self.root.open(_LOG) as file:
+                if _is_of(file, record):
+                    file.seek(0)
                     yield from map(_name, islice(file, record.files))
 
     def without(self, names: Iterable[str]) -> set[str]:
         """Return those of `names` that are not in the log."""
         missing = set(names)
-        if missing and self.path.exists():
-            with self.path.open("rb") as file:
+        if missing and self.root.exists(_LOG):
+            with self.root.open(_LOG) as file:
                 missing.difference_update(map(_name, file))
         return missing
 
     def last_with(self, start: str, end: str) -> str | None:
         """Return the newest name with this prefix and suffix."""
-        content = self.path.read_bytes() if self.path.exists() else b""
+        content = self.root.read(_LOG) if self.root.exists(_LOG) else b""
         ending, found = os.fsencode(end) + b" ", len(content)
         while (found := content.rfind(ending, 0, found)) >= 0:
             line = content[content.rfind(b"\n", 0, found) + 1 : found + len(ending)]
@@ -124,12 +124,16 @@ class Arrivals:
 
     def forget_former_release(self) -> None:
         """Remove the former release's list; the record is stored with the rows now."""
-        self.former.unlink(missing_ok=True)
+        self._former.remove(_FORMER_LIST)
+
+    @property
+    def _former(self) -> Store:
+        return self.root.at(_FORMER_FOLDER)
 
     def _former_names(self) -> list[str]:
-        if not self.former.exists():
+        if not self._former.exists(_FORMER_LIST):
             return []
-        return [os.fsdecode(line) for line in self.former.read_bytes().splitlines()]
+        return [os.fsdecode(line) for line in self._former.read(_FORMER_LIST).splitlines()]
 
 
 def _chain(last: bytes, names: Iterable[str]) -> Iterator[bytes]:
@@ -144,20 +148,26 @@ def _name(line: bytes) -> str:
     return os.fsdecode(line.rpartition(b" ")[0])
 
 
-def _is_of(descriptor: int, record: Record) -> bool:
+def _is_of(file: BinaryIO, record: Record) -> bool:
     line = os.fsencode(record.last) + b"\n"
     start = record.offset - len(line)
-    return record.offset == 0 or (start >= 0 and os.pread(descriptor, len(line), start) == line)
+    if record.offset == 0:
+        return True
+    if start < 0:
+        return False
+    file.seek(start)
+    return file.read(len(line)) == line
 
 
-def _cut_half_line(descriptor: int) -> bytes:
+def _cut_half_line(file: BinaryIO) -> bytes:
     """Remove an incomplete last line, which a power failure can leave; return the line before it.
 
     The file that it named is found when the folders are listed.
     """
-    size = os.fstat(descriptor).st_size
-    tail = os.pread(descriptor, _TAIL, max(0, size - _TAIL))
-    whole, end, half = tail.rpartition(b"\n")
+    size = file.seek(0, io.SEEK_END)
+    file.seek(max(0, size - _TAIL))
+    whole, end, half = file.read().rpartition(b"\n")
     if half:
-        os.ftruncate(descriptor, size - len(half))
+        file.truncate(size - len(half))
+    file.seek(0, io.SEEK_END)
     return whole.rpartition(b"\n")[2] if end else b""

@@ -6,10 +6,9 @@ from datetime import date, datetime
 from pathlib import Path
 
 import pandas as pd
-import pyarrow.parquet as pq
 
-from covertype.data import feedback, predictions, rejected, snapshots, unseen
-from covertype.data.arrivals import Arrivals, Record
+from covertype.data import feedback, predictions, processed, rejected, snapshots, unseen
+from covertype.data.arrivals import Record
 from covertype.data.processed import Processed, read_parts
 from covertype.data.raw import RawFiles
 from covertype.data.rejected import RejectedRow
@@ -19,20 +18,32 @@ from covertype.documents import Documents
 from covertype.history import FOLDER, History
 from covertype.rows.arrow import from_frame
 from covertype.rows.codes import Codes
+from covertype.storage import Store, open_store
+
+_TRAINING = "training"
 
 
 @dataclass(frozen=True)
 class Datasets:
-    """The datasets of the platform, under one root folder."""
+    """The datasets of the platform, under one root: a folder, or `s3://bucket` with a prefix.
 
-    root: Path
+    Raises
+    ------
+    ValueError
+        If the root is neither.
+    """
+
+    root: Path | str
+
+    @property
+    def store(self) -> Store:
+        return open_store(self.root)
 
     # Raw: the answers of the data API, one file for each group and collection.
 
     @property
     def raw(self) -> RawFiles:
-        former = self.root / "processed" / "read_files.txt"
-        return RawFiles(self.root, Arrivals(self.root / "arrivals.txt", former))
+        return RawFiles(self.store)
 
     def find_raw(self, group: int, collected: datetime) -> str | None:
         """Return the name of the group's file of a collection, if it exists."""
@@ -67,15 +78,7 @@ class Datasets:
 
     @property
     def processed(self) -> Processed:
-        return Processed(self.root / "processed")
-
-    @property
-    def processed_csv(self) -> Path:
-        return self.processed.csv
-
-    @property
-    def processed_parquet(self) -> Path:
-        return self.processed.parquet
+        return Processed(self.store.at("processed"))
 
     def read_processed(self) -> pd.DataFrame:
         """Return the processed rows, none if there is no file yet."""
@@ -112,22 +115,23 @@ class Datasets:
 
     def write_rejected(self, source: str, rows: Sequence[RejectedRow]) -> None:
         """Write the rejected rows of a raw file."""
-        rejected.write(self.root / "rejected", source, rows)
+        rejected.write(self.store.at("rejected"), source, rows)
 
     def read_rejected(self) -> pd.DataFrame:
         """Return every rejected row: source, line, text, violations (a list of `Violation`)."""
-        return rejected.read(self.root / "rejected")
+        return rejected.read(self.store.at("rejected"))
 
     # Training: snapshots, so that every candidate of a search sees the same rows.
 
     def take_snapshot(self) -> Snapshot:
         """Copy the current processed rows to a file named by their content."""
-        path, count, digest = snapshots.take(self.root / "training", self.processed_parquet)
-        return Snapshot(self._name(path), count, digest)
+        rows = self.processed.folder.read(processed.PARQUET)
+        name, count, digest = snapshots.take(self._training, rows)
+        return Snapshot(f"{_TRAINING}/{name}", count, digest)
 
     def snapshot_names(self) -> list[str]:
         """Return the names of the snapshots, the newest last."""
-        return [self._name(path) for path in snapshots.paths(self.root / "training")]
+        return [f"{_TRAINING}/{name}" for name in snapshots.names(self._training)]
 
     def newest_snapshot_rows(self) -> int:
         """Return how many rows the newest snapshot holds, 0 without one."""
@@ -136,15 +140,20 @@ class Datasets:
 
     def count_snapshot(self, name: str) -> int:
         """Return how many rows a snapshot holds."""
-        return int(pq.read_metadata(self.root / name).num_rows)
+        return int(processed.read_metadata(self.store, name).num_rows)
 
     def read_snapshot(self, name: str) -> pd.DataFrame:
         """Return the rows of a snapshot."""
-        return pd.read_parquet(self.root / name)
+        with self.store.open(name) as file:
+            return pd.read_parquet(file)
 
     def read_snapshot_parts(self, name: str) -> Iterator[Codes]:
         """Yield the rows of a snapshot, shape (n, 13), part by part."""
-        return read_parts(self.root / name)
+        return read_parts(self.store, name)
+
+    @property
+    def _training(self) -> Store:
+        return self.store.at(_TRAINING)
 
     # What a snapshot was made of, and what arrived after it.
 
@@ -155,18 +164,18 @@ class Datasets:
         datasets root made it, these are all raw files; `read_unseen` then leaves out the rows that
         the snapshot holds.
         """
-        return unseen.batches_after(self.raw, self.root / snapshot)
+        return unseen.batches_after(self.raw, snapshot)
 
     def read_unseen(self, snapshot: str, batch: UnseenBatch) -> UnseenRows:
         """Read the rows of a batch that a snapshot does not hold."""
-        return unseen.read(self.raw, self.root / snapshot, batch)
+        return unseen.read(self.raw, snapshot, batch)
 
     def collected_period(self, snapshot: str) -> tuple[datetime, datetime] | None:
         """Return when the first and the last raw file of a snapshot were collected.
 
         None if it does not tell what was read for it.
         """
-        return unseen.collected_period(self.raw, self.root / snapshot)
+        return unseen.collected_period(self.raw, snapshot)
 
     def read_newest_batch(self, snapshot: str) -> Codes:
         """Return the valid rows of the newest batch that a snapshot holds, shape (n, 13).
@@ -176,13 +185,13 @@ class Datasets:
         There are no rows if the snapshot does not tell what was read for it, as those of former
         releases do not.
         """
-        return unseen.read_newest_batch(self.raw, self.root / snapshot)
+        return unseen.read_newest_batch(self.raw, snapshot)
 
     # Predictions: the requests and answers of the inference service.
 
-    def predictions_file(self, day: date, name: str) -> Path:
-        """Return the path of one writer's Parquet file of answered predictions."""
-        return self._predictions / day.isoformat() / f"{name}.parquet"
+    def predictions_of(self, day: date) -> Store:
+        """Return the folder of the Parquet files of answered predictions of a day (UTC)."""
+        return self._predictions.at(day.isoformat())
 
     def read_predictions(self, since: date = date.min) -> pd.DataFrame:
         """Return the answered predictions of a day and later, in no order.
@@ -209,14 +218,14 @@ class Datasets:
         return predictions.read_newest(self._predictions, count)
 
     @property
-    def _predictions(self) -> Path:
-        return self.root / "predictions"
+    def _predictions(self) -> Store:
+        return self.store.at("predictions")
 
     # Feedback: the true classes that clients send later. Nothing is trained on them.
 
-    def feedback_file(self, day: date, name: str) -> Path:
-        """Return the path of one writer's Parquet file of feedback."""
-        return self._feedback / day.isoformat() / f"{name}.parquet"
+    def feedback_of(self, day: date) -> Store:
+        """Return the folder of the Parquet files of feedback of a day (UTC)."""
+        return self._feedback.at(day.isoformat())
 
     def read_feedback(self, since: date = date.min) -> pd.DataFrame:
         """Return the feedback of a day and later, joined with the predictions that it is about.
@@ -235,31 +244,28 @@ class Datasets:
         return feedback.read(self._feedback, since, self._predictions)
 
     @property
-    def _feedback(self) -> Path:
-        return self.root / "feedback"
+    def _feedback(self) -> Store:
+        return self.store.at("feedback")
 
     # Promotions: what happened to the versions of the model.
 
     @property
     def history(self) -> History:
-        return History(self.root / FOLDER)
+        return History(self.store.at(FOLDER))
 
     # Monitoring: what was found, a document for each batch or hour.
 
     @property
     def monitored_batches(self) -> Documents:
         """How versions did on batches that they had never seen."""
-        return Documents(self.root / "monitoring" / "batches")
+        return Documents(self.store.at("monitoring/batches"))
 
     @property
     def monitored_hours(self) -> Documents:
         """How far the requests of an hour were from what Production was trained on."""
-        return Documents(self.root / "monitoring" / "predictions")
+        return Documents(self.store.at("monitoring/predictions"))
 
     @property
     def monitored_feedback(self) -> Documents:
         """How often each version was right, by the feedback until an hour's end."""
-        return Documents(self.root / "monitoring" / "feedback")
-
-    def _name(self, path: Path) -> str:
-        return path.relative_to(self.root).as_posix()
+        return Documents(self.store.at("monitoring/feedback"))

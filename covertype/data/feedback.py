@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import date, timedelta
-from pathlib import Path
 
 import pandas as pd
-import pyarrow.parquet as pq
 
 from covertype.contract import CATEGORY_NAMES, FEATURE_NAMES, QUANTITY_NAMES
 from covertype.data import predictions
+from covertype.data.predictions import LogFile
+from covertype.data.processed import read_metadata
+from covertype.storage import Store
 
 _KEY = ["time", "prediction_id", "truth"]
 _ANSWERED = ["model_version", *FEATURE_NAMES, "prediction"]
@@ -26,12 +27,12 @@ _LARGEST_ROWS = 1_000_000
 """The newest feedback that is read; more would not change an accuracy, but fill the memory."""
 
 
-def read(folder: Path, since: date, predictions_folder: Path) -> pd.DataFrame:
+def read(folder: Store, since: date, predictions_folder: Store) -> pd.DataFrame:
     """Return the feedback of a day and later, as `Datasets.read_feedback` says."""
     files = predictions.days_files(folder, since)
     if not files:
         return pd.DataFrame(columns=[*_KEY, *_ANSWERED]).astype(_TYPES)
-    rows = pd.concat([pd.read_parquet(file).astype(_TYPES) for file in _newest(files)])
+    rows = pd.concat([_read(one) for one in _newest(files)])
     rows = rows.sort_values("time", kind="stable")
     is_by_id = rows["prediction_id"] != ""
     by_id = rows.loc[is_by_id, _KEY].drop_duplicates("prediction_id", keep="last")
@@ -44,15 +45,20 @@ def read(folder: Path, since: date, predictions_folder: Path) -> pd.DataFrame:
     return whole.sort_values("time", kind="stable", ignore_index=True)
 
 
-def _newest(files: Sequence[Path]) -> list[Path]:
+def _read(one: LogFile) -> pd.DataFrame:
+    with one.open() as file:
+        return pd.read_parquet(file).astype(_TYPES)
+
+
+def _newest(files: Sequence[LogFile]) -> list[LogFile]:
     """Return the newest files, with as many rows as may be read; at least one."""
-    kept: list[Path] = []
+    kept: list[LogFile] = []
     rows = 0
-    for file in sorted(files, key=lambda file: (file.parent.name, file.name), reverse=True):
-        rows += pq.read_metadata(file).num_rows
+    for one in reversed(files):
+        rows += read_metadata(one.folder, one.name).num_rows
         if kept and rows > _LARGEST_ROWS:
             break
-        kept.append(file)
+        kept.append(one)
     return kept[::-1]
 
 

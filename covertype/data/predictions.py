@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator
 from datetime import date, datetime
-from pathlib import Path
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,21 +12,36 @@ from covertype.contract import FEATURE_NAMES, TARGET
 from covertype.data.prediction_ids import day_of
 from covertype.rows.arrow import NO_ROWS, from_table
 from covertype.rows.codes import Codes
+from covertype.storage import Store
 
 _ID = "id"
 _COLUMNS = (_ID, "time", "model_version", *FEATURE_NAMES, "prediction", "probability")
 
 
-def read(folder: Path, since: date) -> pd.DataFrame:
+class LogFile(NamedTuple):
+    """One writer's Parquet file: its day (UTC), the day's folder, and its name there."""
+
+    day: str
+    folder: Store
+    name: str
+
+    def open(self) -> BinaryIO:
+        return self.folder.open(self.name)
+
+
+def read(folder: Store, since: date) -> pd.DataFrame:
     """Return the answered predictions of a day and later, as `Datasets.read_predictions` says."""
-    frames = [pd.read_parquet(file, columns=_columns(file)) for file in days_files(folder, since)]
+    frames = []
+    for one in days_files(folder, since):
+        with one.open() as file:
+            frames.append(pd.read_parquet(file, columns=_columns(file)))
     if not frames:
         return pd.DataFrame(columns=list(_COLUMNS))
     together = pd.concat(frames).reindex(columns=list(_COLUMNS))
     return together.assign(**{_ID: together[_ID].fillna("")})
 
 
-def find(folder: Path, ids: Collection[str], since: date) -> pd.DataFrame:
+def find(folder: Store, ids: Collection[str], since: date) -> pd.DataFrame:
     """Return the predictions with some ids, as `read` does; those that are not there are left out.
 
     Only the files from the day of the oldest id on are looked at, and none before `since`: whoever
@@ -34,25 +49,26 @@ def find(folder: Path, ids: Collection[str], since: date) -> pd.DataFrame:
     """
     days = [day for day in map(day_of, ids) if day and day >= since]
     wanted = [(_ID, "in", set(ids))]
-    frames = [
-        pd.read_parquet(file, columns=list(_COLUMNS), filters=wanted)
-        for file in (days_files(folder, min(days)) if days else ())
-        if _ID in _columns(file)
-    ]
+    frames = []
+    for one in days_files(folder, min(days)) if days else ():
+        with one.open() as file:
+            if _ID in _columns(file):
+                frames.append(pd.read_parquet(file, columns=list(_COLUMNS), filters=wanted))
     return pd.concat(frames) if frames else pd.DataFrame(columns=list(_COLUMNS))
 
 
-def read_newest(folder: Path, count: int) -> Codes:
+def read_newest(folder: Store, count: int) -> Codes:
     """Return the newest predictions, as `Datasets.read_newest_predictions` says."""
     if not count:
         return NO_ROWS
     codes, times = NO_ROWS, np.empty(0, np.int64)
-    for day in sorted(folder.glob("*"), reverse=True):
-        files = ((_last_time(file), file) for file in day.glob("*.parquet"))
-        for last, file in sorted(files, reverse=True):
+    for day in reversed(folder.folders()):
+        files = ((_last_time(one), one.name, one) for one in _files_of(folder, day))
+        for last, _, one in sorted(files, key=lambda each: each[:2], reverse=True):
             if len(codes) == count and last <= times[0]:
                 break
-            table = pq.read_table(file, columns=["time", *FEATURE_NAMES, "prediction"])
+            with one.open() as file:
+                table = pq.read_table(file, columns=["time", *FEATURE_NAMES, "prediction"])
             times = np.concatenate([times, table["time"].cast("int64").to_numpy()])
             rows = from_table(table.rename_columns(["time", *FEATURE_NAMES, TARGET.name]))
             codes = np.concatenate([codes, rows])
@@ -63,31 +79,40 @@ def read_newest(folder: Path, count: int) -> Codes:
     return codes
 
 
-def read_between(folder: Path, start: datetime, end: datetime) -> Iterator[Codes]:
+def read_between(folder: Store, start: datetime, end: datetime) -> Iterator[Codes]:
     """Yield what was asked from one moment to another, as `Datasets.read_answered` says."""
     columns = [*FEATURE_NAMES, "prediction"]
     asked = [("time", ">=", start), ("time", "<", end)]
     # Predictions are written some seconds after they were answered, maybe on the next day.
-    for file in days_files(folder, start.date()):
-        if file.parent.name <= end.date().isoformat():
-            table = pq.read_table(file, columns=columns, filters=asked)
+    for one in days_files(folder, start.date()):
+        if one.day <= end.date().isoformat():
+            with one.open() as file:
+                table = pq.read_table(file, columns=columns, filters=asked)
             yield from_table(table.rename_columns([*FEATURE_NAMES, TARGET.name]))
 
 
-def days_files(folder: Path, since: date) -> list[Path]:
-    """Return the files in the folders of a day and later."""
-    return [file for file in folder.glob("*/*.parquet") if file.parent.name >= since.isoformat()]
+def days_files(folder: Store, since: date) -> list[LogFile]:
+    """Return the files in the folders of a day and later, the oldest days first."""
+    days = (day for day in folder.folders() if day >= since.isoformat())
+    return [one for day in days for one in _files_of(folder, day)]
 
 
-def _columns(file: Path) -> list[str]:
+def _files_of(folder: Store, day: str) -> list[LogFile]:
+    of_day = folder.at(day)
+    names = sorted(name for name in of_day.names() if name.endswith(".parquet"))
+    return [LogFile(day, of_day, name) for name in names]
+
+
+def _columns(file: BinaryIO) -> list[str]:
     """Return the columns that a file holds; those of a former release lack the id."""
     held = pq.read_schema(file).names
     return [name for name in _COLUMNS if name in held]
 
 
-def _last_time(file: Path) -> int:
+def _last_time(one: LogFile) -> int:
     """Return the latest time in a file, in microseconds, from the statistics at its end."""
-    content = pq.read_metadata(file)
+    with one.open() as file:
+        content = pq.read_metadata(file)
     column = content.schema.names.index("time")
     groups = (content.row_group(number) for number in range(content.num_row_groups))
     return max((group.column(column).statistics.max_raw for group in groups), default=0)

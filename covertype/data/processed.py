@@ -1,11 +1,8 @@
 """Processed rows: the valid, distinct rows of all raw files read so far."""
 
-import os
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,31 +10,39 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from covertype.atomic import commit, locked, replacing, staging
 from covertype.contract import COLUMNS
 from covertype.data.arrivals import Record
 from covertype.rows import arrow
 from covertype.rows.codes import Codes, distinct, find, rechunk
+from covertype.storage import Store
 
 _RECORD = b"covertype.read"
 _GROUP_ROWS = 65_536
-_HEADER = ",".join(COLUMNS) + "\n"
+_HEADER = (",".join(COLUMNS) + "\n").encode()
+_NAME = "covertype_preprocessed"
+CSV, PARQUET = f"{_NAME}.csv", f"{_NAME}.parquet"
 
 
 class Damaged(ValueError):
     """The Parquet file can't be read or breaks the contract; the message has the remedy."""
 
 
-def read_parts(parquet: Path) -> Iterator[Codes]:
+def read_parts(store: Store, name: str) -> Iterator[Codes]:
     """Yield the rows of processed rows or of a snapshot of them, part by part."""
-    with pq.ParquetFile(parquet) as file:
-        for batch in file.iter_batches(_GROUP_ROWS, columns=list(COLUMNS)):
+    with store.open(name) as file, pq.ParquetFile(file) as parquet:
+        for batch in parquet.iter_batches(_GROUP_ROWS, columns=list(COLUMNS)):
             yield arrow.from_table(pa.Table.from_batches([batch]))
 
 
-def read_record(parquet: Path) -> Record | None:
+def read_record(store: Store, name: str) -> Record | None:
     """Return what was read for processed rows or a snapshot; None if a former release wrote it."""
-    return _record(pq.read_metadata(parquet))
+    return _record(read_metadata(store, name))
+
+
+def read_metadata(store: Store, name: str) -> pq.FileMetaData:
+    """Return what the end of a Parquet file tells of it."""
+    with store.open(name) as file:
+        return pq.read_metadata(file)
 
 
 def _record(metadata: pq.FileMetaData) -> Record | None:
@@ -50,38 +55,35 @@ class Processed:
     """The Parquet file with the rows and the record of what was read, and the same rows as CSV.
 
     Rows and record are one file, so they change together. The CSV is made from it afterwards; it
-    is in step while it has the Parquet's modification time, else it is written again.
+    is in step while it was made from the present one, else it is written again.
     """
 
-    folder: Path
-
-    @property
-    def csv(self) -> Path:
-        return self.folder / "covertype_preprocessed.csv"
-
-    @property
-    def parquet(self) -> Path:
-        return self.csv.with_suffix(".parquet")
+    folder: Store
 
     def locked(self) -> AbstractContextManager[None]:
         """Let no other process change the rows meanwhile; raises `Busy` after five minutes."""
-        return locked(self.folder / ".lock")
+        return self.folder.locked(".lock")
+
+    def exists(self) -> bool:
+        """Return whether there are rows."""
+        return self.folder.exists(PARQUET)
 
     def count(self) -> int:
         """Return the number of rows."""
-        return int(self._metadata().num_rows) if self.parquet.exists() else 0
+        return int(self._metadata().num_rows) if self.exists() else 0
 
     def record(self) -> Record | None:
         """Return what was read for these rows; None if a former release wrote them."""
-        if not self.parquet.exists():
+        if not self.exists():
             return Record()
         return _record(self._metadata())
 
     def read(self) -> pd.DataFrame:
         """Return the rows, none if there is no file yet."""
-        if not self.parquet.exists():
+        if not self.exists():
             return pd.DataFrame(columns=list(COLUMNS))
-        return pd.read_parquet(self.parquet)
+        with self.folder.open(PARQUET) as file:
+            return pd.read_parquet(file)
 
     def append(self, codes: Codes, record: Record) -> int:
         """Add the rows that are not there yet, with the record of what was read for them.
@@ -114,52 +116,48 @@ class Processed:
 
     def mend_csv(self) -> None:
         """Write the CSV whole if it is not in step; the caller holds the lock."""
-        if self.parquet.exists() and not self._csv_in_step():
-            with staging(self.csv) as temporary:
-                temporary.write_text(_HEADER)
-                self._add_lines(temporary, self._parts())
-                self._commit_csv(temporary)
+        if self.exists() and not self._csv_in_step():
+            self._write_csv(_HEADER, self._parts())
 
     def clear(self) -> None:
         """Remove everything; the caller holds the lock."""
-        self.parquet.unlink(missing_ok=True)
-        self.csv.unlink(missing_ok=True)
+        self.folder.remove(PARQUET)
+        self.folder.remove(CSV)
         self.remove_half_written()
 
     def move_to(self, other: "Processed") -> None:
         """Take the place of another folder's rows; the caller holds both locks."""
-        for file, place in ((self.parquet, other.parquet), (self.csv, other.csv)):
-            commit(file, place)
+        for name in (PARQUET, CSV):
+            self.folder.move(name, other.folder)
 
     def remove_half_written(self) -> None:
         """Remove what processes that were killed left; the caller holds the lock."""
-        for left in self.folder.glob(f".{self.csv.stem}.*"):
-            left.unlink(missing_ok=True)
+        self.folder.remove_unfinished(_NAME)
 
     def _metadata(self) -> pq.FileMetaData:
         try:
-            return pq.read_metadata(self.parquet)
+            return read_metadata(self.folder, PARQUET)
         except pa.ArrowInvalid as error:
             raise self._damaged(error) from error
 
     def _parts(self) -> Iterator[Codes]:
-        if not self.parquet.exists():
+        if not self.exists():
             return
         try:
-            yield from read_parts(self.parquet)
+            yield from read_parts(self.folder, PARQUET)
         except (ValueError, OSError) as error:
             raise self._damaged(error) from error
 
     def _damaged(self, error: Exception) -> Damaged:
         return Damaged(
-            f"{self.parquet} can't be used ({error}): make it again from the raw files, with "
-            "make rebuild-data or python -m covertype.rebuild"
+            f"{self.folder.url}/{PARQUET} can't be used ({error}): make it again from the raw "
+            "files, with make rebuild-data or python -m covertype.rebuild"
         )
 
     def _write(self, parts: Iterable[Codes], record: Record) -> int:
         total = 0
         with (
-            replacing(self.parquet) as temporary,
+            self.folder.replacing(PARQUET) as temporary,
             pq.ParquetWriter(temporary, arrow.SCHEMA) as writer,
         ):
             # Groups of one size: the same rows make the same pages, however they came.
@@ -170,31 +168,17 @@ class Processed:
         return total
 
     def _csv_in_step(self) -> bool:
-        return (
-            self.csv.exists()
-            and self.parquet.exists()
-            and self.csv.stat().st_mtime_ns == self.parquet.stat().st_mtime_ns
-        )
+        return self.folder.is_made_from(CSV, PARQUET)
 
     def _extend_csv(self, new: Codes) -> None:
-        if not len(new):
-            self._stamp_csv(self.csv)
-            return
-        with staging(self.csv) as temporary:
-            shutil.copyfile(self.csv, temporary)
-            self._add_lines(temporary, [new])
-            self._commit_csv(temporary)
+        self._write_csv(self.folder.read(CSV), [new])
 
-    def _commit_csv(self, temporary: Path) -> None:
-        self._stamp_csv(temporary)
-        commit(temporary, self.csv)
-
-    def _stamp_csv(self, path: Path) -> None:
-        stamp = self.parquet.stat().st_mtime_ns
-        os.utime(path, ns=(stamp, stamp))
-
-    def _add_lines(self, path: Path, parts: Iterable[Codes]) -> None:
+    def _write_csv(self, beginning: bytes, parts: Iterable[Codes]) -> None:
         options = pa_csv.WriteOptions(include_header=False, quoting_style="none")
-        with path.open("ab") as file:
+        with (
+            self.folder.replacing(CSV, made_from=PARQUET) as temporary,
+            temporary.open("wb") as file,
+        ):
+            file.write(beginning)
             for part in parts:
                 pa_csv.write_csv(arrow.to_table(part), file, options)

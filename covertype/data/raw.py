@@ -1,22 +1,21 @@
 """Raw files: the answers of the data API, one file for each group and collection."""
 
 import csv
-import os
+import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 
-from covertype.atomic import commit, staging
 from covertype.contract import COLUMNS
 from covertype.data.arrivals import Arrivals, Record
 from covertype.data.rejected import RejectedRow
 from covertype.rows.codes import Codes, Row
 from covertype.rows.csv_files import Layout
 from covertype.rows.observations import InvalidRow
+from covertype.storage import Store
 
 _OLD_HEADER = [str(number) for number in range(len(COLUMNS))]
 """First line of files that earlier platforms wrote; it is not a row."""
@@ -54,28 +53,28 @@ class RawFile:
 class RawFiles:
     """The raw files under a root folder, and the log of their arrival."""
 
-    root: Path
-    arrivals: Arrivals
+    root: Store
+
+    @property
+    def arrivals(self) -> Arrivals:
+        return Arrivals(self.root)
 
     def find(self, group: int, collected: datetime) -> str | None:
         """Return the name of the group's file of a collection, if it exists."""
         name = self.arrivals.last_with(f"group_{group}/batch_", f"_{_stamp(collected)}.csv")
-        return name if name is not None and (self.root / name).exists() else None
+        return name if name is not None and self.root.exists(name) else None
 
     def write(
         self, group: int, batch: int, collected: datetime, rows: Sequence[Sequence[str]]
     ) -> str:
         """Write a group's rows unchanged and log the file; an existing file is kept."""
         name = f"group_{group}/batch_{batch}_{_stamp(collected)}.csv"
-        path = self.root / name
-        with staging(path) as temporary:
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(rows)
+        with self.arrivals.locked():
             # JSON may hold lone surrogates, which UTF-8 can't; `read` rejects such cells.
-            with temporary.open("w", newline="", encoding="utf-8", errors="surrogatepass") as file:
-                csv.writer(file, lineterminator="\n").writerows(rows)
-            with self.arrivals.locked():
-                if not path.exists():
-                    commit(temporary, path)
-                self.arrivals.append(self.arrivals.without([name]))
+            self.root.create(name, text.getvalue().encode(errors="surrogatepass"))
+            self.arrivals.append(self.arrivals.without([name]))
         return name
 
     def names(self) -> list[str]:
@@ -97,15 +96,17 @@ class RawFiles:
 
     def read(self, name: str) -> tuple[Codes, list[RejectedRow]]:
         """Read a raw file; see `Datasets.read_raw`."""
-        path = self.root / name
-        codes = _LAYOUT.read_fast(path.read_bytes())
+        content = self.root.read(name)
+        codes = _LAYOUT.read_fast(content)
         if codes is not None:
             return codes, []
         rows: list[Row] = []
         rejected: list[RejectedRow] = []
         with (
             _cells_of_any_length(),
-            path.open(newline="", encoding="utf-8-sig", errors="replace") as file,
+            io.TextIOWrapper(
+                io.BytesIO(content), encoding="utf-8-sig", errors="replace", newline=""
+            ) as file,
         ):
             reader = csv.reader(file)
             for cells in reader:
@@ -128,14 +129,13 @@ class RawFiles:
             if strays:
                 self.arrivals.append(sorted(strays, key=_collected))
 
-    def _folders(self) -> list[Path]:
-        return sorted(folder for folder in self.root.glob("group_*") if folder.is_dir())
+    def _folders(self) -> list[str]:
+        return [folder for folder in self.root.folders() if folder.startswith("group_")]
 
-    def _names_in(self, folder: Path) -> Iterator[str]:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.name.startswith("batch_") and entry.name.endswith(".csv"):
-                    yield f"{folder.name}/{entry.name}"
+    def _names_in(self, folder: str) -> Iterator[str]:
+        for file in self.root.at(folder).names():
+            if file.startswith("batch_") and file.endswith(".csv"):
+                yield f"{folder}/{file}"
 
 
 @contextmanager

@@ -4,18 +4,18 @@ A file has a line for each broken rule: source, line, text, rule, feature, value
 """
 
 import csv
+import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path
 
 import pandas as pd
 
-from covertype.atomic import replacing
 from covertype.contract import COLUMNS, LABELLED
 from covertype.rows.spreadsheets import inert
 from covertype.rows.violations import CELLS, OTHER, VALUE, Violation
+from covertype.storage import Store
 
 _ROW = ["source", "line", "text"]
 _COLUMNS = [*_ROW, *Violation._fields]
@@ -38,11 +38,11 @@ class RejectedRow:
     violations: Sequence[Violation]
 
 
-def write(folder: Path, source: str, rows: Sequence[RejectedRow]) -> None:
+def write(folder: Store, source: str, rows: Sequence[RejectedRow]) -> None:
     """Write the rejected rows of a raw file; without any there is no file."""
-    path = folder / source.replace("/", "_")
+    name = source.replace("/", "_")
     if not rows:
-        path.unlink(missing_ok=True)
+        folder.remove(name)
         return
     # Texts and values are not trusted, and people open these files in spreadsheets.
     lines = (
@@ -50,29 +50,31 @@ def write(folder: Path, source: str, rows: Sequence[RejectedRow]) -> None:
         for row in rows
         for broken in row.violations
     )
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+    with (
+        folder.replacing(name) as temporary,
+        temporary.open("w", newline="", encoding="utf-8") as file,
+    ):
         writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
         writer.writerow(_COLUMNS)
         writer.writerows(lines)
 
 
-def read(folder: Path) -> pd.DataFrame:
+def read(folder: Store) -> pd.DataFrame:
     """Return every rejected row: source, line, text, violations (a list of `Violation`)."""
-    files = sorted(folder.glob("*.csv"))
-    rows = [row for file in files for row in _read(file)]
+    names = sorted(name for name in folder.names() if name.endswith(".csv"))
+    rows = [row for name in names for row in _read(folder.read(name))]
     return pd.DataFrame(rows, columns=[*_ROW, "violations"])
 
 
-def _read(path: Path) -> Iterator[tuple[str, int, str, list[Violation]]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        lines = csv.reader(file)
-        is_former = _FORMER_REASON in next(lines)
-        for (source, line, text), broken in groupby(lines, lambda cells: cells[: len(_ROW)]):
-            rules = [cells[len(_ROW) :] for cells in broken]
-            violations = (
-                _of_former_release(rules[0][0]) if is_former else [Violation(*one) for one in rules]
-            )
-            yield source, int(line), text, violations
+def _read(content: bytes) -> Iterator[tuple[str, int, str, list[Violation]]]:
+    lines = csv.reader(io.StringIO(content.decode(), newline=""))
+    is_former = _FORMER_REASON in next(lines)
+    for (source, line, text), broken in groupby(lines, lambda cells: cells[: len(_ROW)]):
+        rules = [cells[len(_ROW) :] for cells in broken]
+        violations = (
+            _of_former_release(rules[0][0]) if is_former else [Violation(*one) for one in rules]
+        )
+        yield source, int(line), text, violations
 
 
 def _of_former_release(reason: str) -> list[Violation]:

@@ -8,15 +8,17 @@ together take less than five times the newest, which is 7 MB for the whole datas
 import hashlib
 import re
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import PurePosixPath
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from covertype.atomic import replacing
+from covertype.storage import Store
 
 # Names of a former release have no sequence number; those snapshots are the oldest.
 _NAME = re.compile(r"covertype_(?P<rows>\d+)_(?:(?P<sequence>\d+)_)?(?P<digest>[0-9a-f]{12})")
+
+_ENDING = ".parquet"
 
 
 @dataclass(frozen=True)
@@ -28,32 +30,30 @@ class Snapshot:
     digest: str
 
 
-def take(folder: Path, parquet: Path) -> tuple[Path, int, str]:
-    """Copy a Parquet file of rows; return the copy, its number of rows and their digest.
+def take(folder: Store, content: bytes) -> tuple[str, int, str]:
+    """Keep a Parquet file of rows; return the snapshot's name, number of rows and their digest.
 
-    If the newest snapshot already holds the same rows, it is returned instead of a copy.
+    If the newest snapshot already holds the same rows, it is returned instead of a new one.
     """
-    content = parquet.read_bytes()
     count = pq.read_metadata(pa.BufferReader(content)).num_rows
     digest = _digest(content)
-    newest = max(folder.glob("*.parquet"), key=_order, default=None)
-    sequence = _order(newest)[0] if newest else 0
-    if newest and newest.stem == _stem(count, sequence, digest):
+    newest = (names(folder) or [""])[-1]
+    sequence = _order(newest)[0]
+    if newest == _name(count, sequence, digest):
         return newest, count, digest
-    path = folder / f"{_stem(count, sequence + 1, digest)}.parquet"
-    with replacing(path) as temporary:
-        temporary.write_bytes(content)
-    return path, count, digest
+    name = _name(count, sequence + 1, digest)
+    folder.create(name, content)
+    return name, count, digest
 
 
-def paths(folder: Path) -> list[Path]:
+def names(folder: Store) -> list[str]:
     """Return all snapshots, the newest last; the order does not depend on the clock."""
-    return sorted(folder.glob("*.parquet"), key=_order)
+    return sorted((name for name in folder.names() if name.endswith(_ENDING)), key=_order)
 
 
 def digest_of(name: str) -> str:
     """Return the beginning of a snapshot's digest, as its name holds it."""
-    return Path(name).stem.rsplit("_", 1)[-1]
+    return PurePosixPath(name).stem.rsplit("_", 1)[-1]
 
 
 def _digest(content: bytes) -> str:
@@ -62,12 +62,12 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content[: -8 - footer]).hexdigest()
 
 
-def _stem(count: int, sequence: int, digest: str) -> str:
-    return f"covertype_{count}_{sequence}_{digest[:12]}"
+def _name(count: int, sequence: int, digest: str) -> str:
+    return f"covertype_{count}_{sequence}_{digest[:12]}{_ENDING}"
 
 
-def _order(path: Path) -> tuple[int, int, str]:
-    match = _NAME.fullmatch(path.stem)
+def _order(name: str) -> tuple[int, int, str]:
+    match = _NAME.fullmatch(name.removesuffix(_ENDING))
     if match is None:
-        return 0, 0, path.name
-    return int(match["sequence"] or 0), int(match["rows"]), path.name
+        return 0, 0, name
+    return int(match["sequence"] or 0), int(match["rows"]), name

@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 import numpy as np
 
@@ -59,12 +58,12 @@ class UnseenRows:
         return self.rejected / self.read if self.read else 0.0
 
 
-def batches_after(raw: RawFiles, snapshot: Path) -> list[UnseenBatch]:
+def batches_after(raw: RawFiles, snapshot: str) -> list[UnseenBatch]:
     """Return the batches that arrived after a snapshot, in order of arrival.
 
     Files that were copied in by hand under a name without a batch number belong to none.
     """
-    record = read_record(snapshot) or Record()
+    record = read_record(raw.root, snapshot) or Record()
     held = {number for name in raw.arrivals.until(record) if (number := _batch(name)) is not None}
     names, _ = raw.arrivals.after(record)
     sources: dict[int, list[str]] = {}
@@ -77,18 +76,18 @@ def batches_after(raw: RawFiles, snapshot: Path) -> list[UnseenBatch]:
     ]
 
 
-def read(raw: RawFiles, snapshot: Path, batch: UnseenBatch) -> UnseenRows:
+def read(raw: RawFiles, snapshot: str, batch: UnseenBatch) -> UnseenRows:
     """Return the rows of a batch that a snapshot does not hold."""
     rows, count, rejected = _read_files(raw, batch.sources)
     known = np.zeros(len(rows), bool)
-    for part in read_parts(snapshot):
+    for part in read_parts(raw.root, snapshot):
         known[find(part, rows)] = True
     return UnseenRows(rows[~known], count, rejected)
 
 
-def read_newest_batch(raw: RawFiles, snapshot: Path) -> Codes:
+def read_newest_batch(raw: RawFiles, snapshot: str) -> Codes:
     """Return the valid rows of the newest batch that a snapshot holds, each once."""
-    record = read_record(snapshot) or Record()
+    record = read_record(raw.root, snapshot) or Record()
     # One collection has a file of each group; a group may be behind the others.
     last = deque(raw.arrivals.until(record), maxlen=len(GROUPS))
     numbers = [number for number in map(_batch, last) if number is not None]
@@ -99,11 +98,11 @@ def read_newest_batch(raw: RawFiles, snapshot: Path) -> Codes:
     return _read_files(raw, names)[0]
 
 
-def collected_period(raw: RawFiles, snapshot: Path) -> tuple[datetime, datetime] | None:
+def collected_period(raw: RawFiles, snapshot: str) -> tuple[datetime, datetime] | None:
     """Return when the first and the last raw file of a snapshot were collected, None if unknown."""
     times = [
         collected
-        for name in raw.arrivals.until(read_record(snapshot) or Record())
+        for name in raw.arrivals.until(read_record(raw.root, snapshot) or Record())
         if (collected := _collected(name)) is not None
     ]
     return (min(times), max(times)) if times else None

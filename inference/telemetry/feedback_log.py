@@ -51,7 +51,7 @@ class FeedbackLog(RowLog):
 
 def feedback_files(datasets: Datasets, writer: str, limit_mb_a_day: int) -> LogFiles:
     """Return the files of one writer's feedback."""
-    return LogFiles(datasets.feedback_file, writer, limit_mb_a_day, "FEEDBACK_MAX_MB_PER_DAY")
+    return LogFiles(datasets.feedback_of, writer, limit_mb_a_day, "FEEDBACK_MAX_MB_PER_DAY")
 
 
 def to_table(records: bytes | bytearray) -> pa.Table:

@@ -1,8 +1,6 @@
 """The Parquet files of a log, in a folder for each day."""
 
-import os
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, date, datetime
 from itertools import count
 from pathlib import Path
@@ -10,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from covertype.atomic import replacing
+from covertype.storage import Store
 
 _FILE_ROWS = 100_000
 _MB = 1_000_000
@@ -19,10 +17,10 @@ _MB = 1_000_000
 class DayIsFull(Exception):
     """The files of a day (UTC) have reached their size limit."""
 
-    def __init__(self, day: date, folder: Path, setting: str, limit_mb: int) -> None:
+    def __init__(self, day: date, folder: Store, setting: str, limit_mb: int) -> None:
         super().__init__(
-            f"{folder} holds as much as {setting}={limit_mb} allows: further rows of {day} (UTC) "
-            "are not logged but counted as lost; raise it if the disk has room for more"
+            f"{folder.url} holds as much as {setting}={limit_mb} allows: further rows of {day} "
+            "(UTC) are not logged but counted as lost; raise it if the disk has room for more"
         )
         self.day = day
 
@@ -32,8 +30,8 @@ class LogFiles:
 
     Parameters
     ----------
-    path : callable
-        Takes a day and a name; returns the path of a file in the day's folder.
+    folder_of : callable
+        Takes a day; returns its folder.
     writer : str
         A name that no other writer has.
     limit_mb_a_day : int
@@ -43,14 +41,14 @@ class LogFiles:
     """
 
     def __init__(
-        self, path: Callable[[date, str], Path], writer: str, limit_mb_a_day: int, setting: str
+        self, folder_of: Callable[[date], Store], writer: str, limit_mb_a_day: int, setting: str
     ) -> None:
-        self._path_of = path
+        self._folder_of = folder_of
         self._writer = writer
         self._limit_mb = limit_mb_a_day
         self._setting = setting
         self._numbers = count()
-        self._path = Path()
+        self._day, self._name = date.min, ""
         self._hour: datetime | None = None
         self._written: list[pa.Table] = []
         self._full_day: date | None = None
@@ -79,18 +77,20 @@ class LogFiles:
         hour = moment.replace(minute=0, second=0, microsecond=0)
         if hour != self._hour or sum(map(len, self._written)) >= _FILE_ROWS:
             self._hour, self._written = hour, []
-            name = f"{moment:%H%M%S}_{self._writer}_{next(self._numbers)}"
-            self._path = self._path_of(moment.date(), name)
+            self._day = moment.date()
+            self._name = f"{moment:%H%M%S}_{self._writer}_{next(self._numbers)}.parquet"
         tables = [*self._written, table]
-        with replacing(self._path) as temporary:
+        folder = self._folder_of(self._day)
+        with folder.replacing(self._name) as temporary:
             _write(pa.concat_tables(tables).unify_dictionaries(), temporary)
-            if _size(self._path.parent, but=self._path.name) > self._limit_mb * _MB:
+            others = {**folder.sizes(), self._name: 0}
+            if temporary.stat().st_size + sum(others.values()) > self._limit_mb * _MB:
                 self._full_day = moment.date()
                 raise self._day_is_full(self._full_day)
         self._written = tables
 
     def _day_is_full(self, day: date) -> DayIsFull:
-        return DayIsFull(day, self._path.parent, self._setting, self._limit_mb)
+        return DayIsFull(day, self._folder_of(day), self._setting, self._limit_mb)
 
 
 def _write(table: pa.Table, path: Path) -> None:
@@ -102,14 +102,3 @@ def _write(table: pa.Table, path: Path) -> None:
         use_dictionary=[name for name in table.column_names if name not in ids],
         column_encoding=dict.fromkeys(ids, "DELTA_BYTE_ARRAY"),
     )
-
-
-def _size(folder: Path, but: str) -> int:
-    """Return the size of a folder's files in bytes, unfinished ones included."""
-    size = 0
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            # Another writer may replace its file meanwhile.
-            with suppress(FileNotFoundError):
-                size += entry.stat().st_size if entry.name != but else 0
-    return size

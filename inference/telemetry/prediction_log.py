@@ -89,7 +89,7 @@ class PredictionLog(RowLog):
 def prediction_files(datasets: Datasets, writer: str, limit_mb_a_day: int) -> LogFiles:
     """Return the files of one writer's predictions."""
     setting = "PREDICTION_LOG_MAX_MB_PER_DAY"
-    return LogFiles(datasets.predictions_file, writer, limit_mb_a_day, setting)
+    return LogFiles(datasets.predictions_of, writer, limit_mb_a_day, setting)
 
 
 def to_table(writer: str, version: str, records: bytes | bytearray) -> pa.Table:

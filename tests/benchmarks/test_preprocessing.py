@@ -4,6 +4,7 @@ import pytest
 
 from benchmarks.preprocessing import Collected, measure, table
 from covertype.ingestion.preprocessing import preprocess
+from tests.stored_files import csv_of
 
 
 def test_the_state_of_a_benchmark_is_what_the_cycles_would_leave(tmp_path: Path) -> None:
@@ -11,12 +12,12 @@ def test_the_state_of_a_benchmark_is_what_the_cycles_would_leave(tmp_path: Path)
     collected.run(3)
     collected.run(10, known_rows_only=True)
     processed = collected.datasets.processed
-    computed = processed.csv.read_text()
+    computed = csv_of(collected.datasets).read_text()
     assert collected.datasets.unread_names() == []
     processed.clear()
     done = preprocess(collected.datasets)
     assert (done.files, done.rejected) == (130, 0)
-    assert processed.csv.read_text() == computed
+    assert csv_of(collected.datasets).read_text() == computed
 
 
 @pytest.fixture(autouse=True)

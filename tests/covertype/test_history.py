@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 
 from covertype.history import History, Kind, State, once_in_production, production_of, waiting
+from covertype.storage.folder import Folder
 
 
 @pytest.fixture
 def history(tmp_path: Path) -> History:
-    return History(tmp_path / "promotions")
+    return History(Folder(tmp_path / "promotions"))
 
 
 def change(history: History, kind: Kind, version: str, state: State = State.DONE) -> None:

@@ -19,6 +19,7 @@ from covertype.contract import GROUPS
 from covertype.history import History, Kind, State
 from covertype.registry.monitored import NothingToMonitor
 from covertype.registry.tracking import Unusable
+from covertype.storage.folder import Folder
 from covertype.training.searches import FOREST, LOGREG, LOGREG_GRID, Search
 from tools.local.processes import shared_env
 
@@ -92,7 +93,7 @@ def test_training_data_is_announced_by_preprocessing_alone(bag: DagBag) -> None:
 def test_the_forms_list_the_versions_that_may_become_production(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    history = History(tmp_path / "promotions")
+    history = History(Folder(tmp_path / "promotions"))
     for kind, version, former in (
         (Kind.PROMOTED, "1", None),
         (Kind.REFUSED, "2", "1"),

@@ -25,13 +25,14 @@ import sqlalchemy
 from covertype.contract import COLUMNS
 from covertype.data import Datasets, RejectedRow, snapshots
 from covertype.data.arrivals import Arrivals, Record
-from covertype.data.processed import Processed
+from covertype.data.processed import CSV, Processed
 from covertype.ingestion.preprocessing import preprocess
 from covertype.rebuild import rebuild
 from covertype.registry import tracking
 from covertype.rows.arrow import from_frame
 from covertype.rows.codes import Codes
 from covertype.rows.violations import VALUE, Violation
+from covertype.storage.folder import Folder
 from inference.model.kept import CARD_FILE
 from inference.model.store import ModelStore
 from inference.telemetry import feedback_log
@@ -104,7 +105,7 @@ def _read_rejected(folder: Path) -> Parts:
 
 
 def _write_processed(folder: Path, number: int) -> None:
-    processed = Processed(folder)
+    processed = Processed(Folder(folder))
     with processed.locked():
         record = processed.record()
         if record is None or record.files <= number:
@@ -113,10 +114,10 @@ def _write_processed(folder: Path, number: int) -> None:
 
 
 def _read_processed(folder: Path) -> Parts:
-    processed = Processed(folder)
+    processed = Processed(Folder(folder))
     return {
         "parquet": (_values(processed.read()), processed.record()),
-        "csv": _values(pd.read_csv(processed.csv)[list(COLUMNS)]),
+        "csv": _values(pd.read_csv(folder / CSV)[list(COLUMNS)]),
     }
 
 
@@ -134,19 +135,16 @@ def _read_rebuilt(folder: Path) -> Parts:
 
 
 def _write_snapshot(folder: Path, number: int) -> None:
-    parquet = folder.parent.parent / "room" / f"{number}.parquet"
-    if not parquet.exists():
-        parquet.parent.mkdir(exist_ok=True)
-        _observations(number).to_parquet(parquet, index=False)
-    snapshots.take(folder, parquet)
+    snapshots.take(Folder(folder), _observations(number).to_parquet(index=False))
 
 
 def _read_snapshots(folder: Path) -> Parts:
-    return {path.name: _values(pd.read_parquet(path)) for path in snapshots.paths(folder)}
+    names = snapshots.names(Folder(folder))
+    return {name: _values(pd.read_parquet(folder / name)) for name in names}
 
 
 def _arrivals(folder: Path) -> Arrivals:
-    return Arrivals(folder / "arrivals.txt", folder / "former.txt")
+    return Arrivals(Folder(folder))
 
 
 def _write_arrivals(folder: Path, number: int) -> None:

@@ -260,8 +260,8 @@ def account(platform: Platform) -> Account:
     runs = client.search_runs(experiments, max_results=5000)
     versions = client.search_model_versions(f"name = '{MODEL_NAME}'")
     return Account(
-        raw={name: digest(datasets.root / name) for name in datasets.raw_names()},
-        snapshots={name: digest(datasets.root / name) for name in datasets.snapshot_names()},
+        raw={name: digest(Path(datasets.root) / name) for name in datasets.raw_names()},
+        snapshots={name: digest(Path(datasets.root) / name) for name in datasets.snapshot_names()},
         runs={
             run.info.run_id: run.data.tags["covertype.snapshot"]
             for run in runs

@@ -99,7 +99,7 @@ def test_the_files_of_good_groups_arrive_in_spite_of_the_others(platform: Platfo
     files = first_collection(platform)
     assert set(files) == GOOD | {FAULTS["columns"], FAULTS["soil"]}
     for name in files.values():
-        assert len((platform.datasets.root / name).read_text().splitlines()) == 5810
+        assert len((Path(platform.datasets.root) / name).read_text().splitlines()) == 5810
 
 
 def test_each_group_ends_as_its_answers_deserve(platform: Platform) -> None:
@@ -162,7 +162,7 @@ def test_the_rows_of_an_old_file_are_read_without_its_first_line(platform: Platf
 
 
 def test_nothing_partial_is_left(platform: Platform) -> None:
-    written = [path for path in platform.datasets.root.rglob("*") if path.is_file()]
+    written = [path for path in Path(platform.datasets.root).rglob("*") if path.is_file()]
     hidden = {path.name for path in written if path.name.startswith(".")}
     assert {name for name in hidden if not name.endswith(".lock")} == set()
 

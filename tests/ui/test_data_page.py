@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -12,6 +13,7 @@ from covertype.ingestion.preprocessing import preprocess
 from covertype_ui import texts
 from covertype_ui.collected import by_collection, collected_files
 from covertype_ui.settings import settings
+from tests.stored_files import parquet_of
 
 Page = Callable[[str], AppTest]
 FIRST = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
@@ -61,7 +63,7 @@ def test_page_shows_what_came_in_and_what_was_set_aside(page: Page, datasets: Da
 def test_a_file_of_another_name_is_counted_and_shown_by_its_name(
     page: Page, datasets: Datasets, real_rows: pd.DataFrame
 ) -> None:
-    stray = datasets.root / "group_1" / "batch_x.csv"
+    stray = Path(datasets.root) / "group_1" / "batch_x.csv"
     stray.write_text(real_rows[:30].to_csv(index=False, header=False))
     app = page("data").run()
     assert not app.exception
@@ -72,7 +74,7 @@ def test_a_file_of_another_name_is_counted_and_shown_by_its_name(
 
 
 def test_a_file_of_another_name_alone_has_no_time(page: Page, real_rows: pd.DataFrame) -> None:
-    stray = settings().datasets_url / "group_1" / "batch_x.csv"
+    stray = Path(settings().datasets_url) / "group_1" / "batch_x.csv"
     stray.parent.mkdir(parents=True)
     stray.write_text(real_rows[:30].to_csv(index=False, header=False))
     app = page("data").run()
@@ -94,7 +96,7 @@ def test_no_data_yet_says_where_it_comes_from(page: Page) -> None:
 
 
 def test_unreadable_data_is_said_in_words(page: Page, datasets: Datasets) -> None:
-    datasets.processed_parquet.write_bytes(b"half")
+    parquet_of(datasets).write_bytes(b"half")
     app = page("data").run()
     assert [error.value for error in app.error] == [texts.DATA_UNREADABLE.es]
     assert not app.exception

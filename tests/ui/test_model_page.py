@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from string import Formatter
 from typing import Any
 
@@ -309,7 +310,7 @@ def test_the_changes_of_production_say_who_and_why_the_newest_first(
 
 
 def test_a_damaged_history_is_said_and_the_rest_is_shown(page: Page) -> None:
-    folder = settings().datasets_url / "promotions"
+    folder = Path(settings().datasets_url) / "promotions"
     folder.mkdir(parents=True)
     (folder / "000001.json").write_text("{")
     app = page("model").run()

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from covertype.contract import FEATURE_NAMES, TARGET
 from covertype.data import Datasets
+from covertype.documents import Documents
 from covertype.monitoring.drift import Limits, Reference
 from covertype.rows.arrow import from_frame
 from covertype.rows.codes import Codes
@@ -19,6 +21,7 @@ from covertype_ui import charts, monitored, texts
 from covertype_ui.contract_words import bins, class_name, column
 from covertype_ui.monitored import Histogram, read_monitored
 from covertype_ui.settings import settings
+from tests.stored_files import folder_of
 from tests.ui.fakes import FakeInference
 
 Page = Callable[[str], AppTest]
@@ -26,6 +29,10 @@ HOUR = datetime(2026, 11, 26, 9, tzinfo=UTC)
 LIMITS = Limits(psi=0.25, share=0.1)
 IDS = {"experiment_id": "4", "run_id": "abc"}
 AIRFLOW = "http://127.0.0.1:8080/dags/monitor_data_drift"
+
+
+def document(documents: Documents, name: str) -> Path:
+    return folder_of(documents.folder) / f"{name}.json"
 
 
 @pytest.fixture
@@ -210,7 +217,7 @@ def test_a_damaged_document_is_named_and_the_others_are_shown(
     content: bytes, page: Page, datasets: Datasets
 ) -> None:
     name = "version_000003_batch_000006_files_000001"
-    datasets.monitored_batches.path(name).write_bytes(content)
+    document(datasets.monitored_batches, name).write_bytes(content)
     app = page("monitoring").run()
     assert not app.exception
     assert [warning.value for warning in app.warning] == [
@@ -220,7 +227,7 @@ def test_a_damaged_document_is_named_and_the_others_are_shown(
 
 
 def test_bins_that_don_t_match_their_edges_are_damage(page: Page, datasets: Datasets) -> None:
-    path = datasets.monitored_batches.path("version_000003_batch_000004_files_000010")
+    path = document(datasets.monitored_batches, "version_000003_batch_000004_files_000010")
     content = json.loads(path.read_text())
     content["histograms"]["Elevation"]["edges"].pop()
     path.write_text(json.dumps(content))
@@ -231,7 +238,7 @@ def test_no_more_than_the_newest_documents_are_read(
     datasets: Datasets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(monitored, "DOCUMENTS_READ", 1)
-    datasets.monitored_batches.path("version_000002_batch_000003_files_000010").write_text("?")
+    document(datasets.monitored_batches, "version_000002_batch_000003_files_000010").write_text("?")
     found = read_monitored(datasets.root)
     assert [(one.version, one.batch) for one in found.batches] == [("3", 4)]
     assert [one.hour for one in found.hours] == [HOUR]
@@ -239,8 +246,9 @@ def test_no_more_than_the_newest_documents_are_read(
 
 
 def test_unreadable_results_are_said_in_words(page: Page, datasets: Datasets) -> None:
-    path = datasets.monitored_hours.path("20261126T10")
-    path.mkdir()
+    hours = folder_of(datasets.monitored_hours.folder)
+    hours.rename(hours.with_name("away"))
+    hours.write_text("no folder")
     app = page("monitoring").run()
     assert [error.value for error in app.error] == [texts.DATA_UNREADABLE.es]
     assert not app.exception

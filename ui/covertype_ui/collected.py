@@ -41,14 +41,14 @@ class Rejections:
     last: pd.DataFrame
 
 
-def collected_files(root: Path) -> list[CollectedFile]:
+def collected_files(root: Path | str) -> list[CollectedFile]:
     """Return what every raw file holds, in the order of collection."""
     return [_read(root, name) for name in Datasets(root).raw_names()]
 
 
 # A raw file never changes.
 @st.cache_data(max_entries=_FILES_REMEMBERED, show_spinner=False)
-def _read(root: Path, name: str) -> CollectedFile:
+def _read(root: Path | str, name: str) -> CollectedFile:
     rows, rejected = Datasets(root).read_raw(name)
     classes = np.bincount(rows[:, -1], minlength=len(CLASSES))
     return CollectedFile(name, _named(name), len(rows) + len(rejected), tuple(classes.tolist()))
@@ -81,13 +81,13 @@ def by_collection(
 
 
 @st.cache_data(ttl=_REMEMBERED_SECONDS, show_spinner=False)
-def distinct_rows(root: Path) -> int:
+def distinct_rows(root: Path | str) -> int:
     """Return how many valid, distinct rows there are to train on."""
     return len(Datasets(root).read_processed())
 
 
 @st.cache_data(ttl=_REMEMBERED_SECONDS, show_spinner=False)
-def rejections(root: Path) -> Rejections:
+def rejections(root: Path | str) -> Rejections:
     """Return what was rejected so far."""
     rows = Datasets(root).read_rejected()
     broken = Counter(

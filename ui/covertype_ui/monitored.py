@@ -151,7 +151,7 @@ class Monitored:
 
 
 @st.cache_data(ttl=_REMEMBERED_SECONDS, show_spinner=False)
-def read_monitored(root: Path) -> Monitored:
+def read_monitored(root: Path | str) -> Monitored:
     """Return what was found so far, without the documents that can't be read.
 
     Of a batch that was scored more than once with a version, the last time counts.
@@ -188,16 +188,16 @@ def _read_all(
     found, broken = [], []
     for name in names:
         try:
-            found.append(_read(documents.path(name), kind))
+            found.append(_read(documents, name, kind))
         except ValueError as error:
-            log.warning("The document %s can't be read: %s", documents.path(name), error)
-            broken.append(f"{documents.folder.name}/{name}.json")
+            folder = documents.folder.url
+            log.warning("The document %s in %s can't be read: %s", name, folder, error)
+            broken.append(f"{folder.rpartition('/')[2]}/{name}.json")
     return found, broken
 
 
-def _read(path: Path, kind: type[Document]) -> Document:
-    with path.open("rb") as file:
-        content = file.read(_LARGEST_BYTES + 1)
+def _read(documents: Documents, name: str, kind: type[Document]) -> Document:
+    content = documents.read_text(name, _LARGEST_BYTES + 1)
     if len(content) > _LARGEST_BYTES:
         raise ValueError(f"it has more than {_LARGEST_BYTES} bytes")
     return msgspec.json.decode(content, type=kind)

@@ -24,7 +24,7 @@ _LOOKS = {
 }
 
 
-def draw_changes(root: Path) -> None:
+def draw_changes(root: Path | str) -> None:
     """Draw the changes of Production, the newest first; nothing before the first."""
     try:
         changes = _read(root)
@@ -44,7 +44,7 @@ def draw_changes(root: Path) -> None:
 
 
 @st.cache_data(ttl=_REMEMBERED_SECONDS, show_spinner=False)
-def _read(root: Path) -> list[Entry]:
+def _read(root: Path | str) -> list[Entry]:
     entries = Datasets(root).history.entries()
     return [entry for entry in reversed(entries) if entry.changed_production]
 

@@ -34,7 +34,7 @@ def log(
         **feature_columns(np.array([ROW] * len(moments), np.int16)),
         "prediction": pa.array(np.full(len(moments), 6, np.int16)),
     }
-    LogFiles(datasets.predictions_file, "writer", 500, "LIMIT").append(pa.table(columns))
+    LogFiles(datasets.predictions_of, "writer", 500, "LIMIT").append(pa.table(columns))
 
 
 def read(datasets: Datasets, start: datetime) -> Codes:

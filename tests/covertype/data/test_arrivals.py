@@ -6,13 +6,19 @@ import pytest
 
 from covertype.data import Datasets
 from covertype.data.arrivals import Arrivals, Record
+from covertype.storage.folder import Folder
 
 MOMENT = datetime(2026, 11, 23, 10, 5, 0, tzinfo=UTC)
 
 
 @pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "arrivals.txt"
+
+
+@pytest.fixture
 def arrivals(tmp_path: Path) -> Arrivals:
-    return Arrivals(tmp_path / "arrivals.txt", tmp_path / "former.txt")
+    return Arrivals(Folder(tmp_path))
 
 
 def append(arrivals: Arrivals, *names: str) -> None:
@@ -30,14 +36,16 @@ def test_names_come_in_the_order_of_arrival_after_what_was_read(arrivals: Arriva
     assert arrivals.after(everything) == ([], everything)
 
 
-def test_names_until_a_record_are_those_that_it_counts_as_read(arrivals: Arrivals) -> None:
+def test_names_until_a_record_are_those_that_it_counts_as_read(
+    arrivals: Arrivals, log: Path
+) -> None:
     assert list(arrivals.until(Record())) == []
     append(arrivals, "c", "a", "b")
     for count in range(4):
         record = arrivals.after(Record(), limit=count)[1]
         assert list(arrivals.until(record)) == ["c", "a", "b"][:count]
     everything = arrivals.after(Record())[1]
-    arrivals.path.unlink()
+    log.unlink()
     append(arrivals, "d", "e", "f", "g")
     assert list(arrivals.until(everything)) == []
 
@@ -48,20 +56,22 @@ def test_a_record_survives_its_text(arrivals: Arrivals) -> None:
     assert Record.from_json(record.to_json()) == record
 
 
-def test_a_record_of_another_log_counts_for_nothing(arrivals: Arrivals) -> None:
+def test_a_record_of_another_log_counts_for_nothing(arrivals: Arrivals, log: Path) -> None:
     """Though the other log has the same name in the same place."""
     append(arrivals, "a", "c", "z")
     record = arrivals.after(Record())[1]
-    arrivals.path.unlink()
+    log.unlink()
     append(arrivals, "a", "b", "z", "c")
     assert arrivals.after(record)[0] == ["a", "b", "z", "c"]
-    arrivals.path.write_bytes(b"")
+    log.write_bytes(b"")
     assert arrivals.after(record) == ([], Record())
 
 
-def test_a_line_without_an_end_is_not_read_and_cut_off_by_the_next(arrivals: Arrivals) -> None:
+def test_a_line_without_an_end_is_not_read_and_cut_off_by_the_next(
+    arrivals: Arrivals, log: Path
+) -> None:
     append(arrivals, "a")
-    with arrivals.path.open("a") as file:
+    with log.open("a") as file:
         file.write("half")
     assert arrivals.after(Record())[0] == ["a"]
     append(arrivals, "b")
@@ -69,8 +79,9 @@ def test_a_line_without_an_end_is_not_read_and_cut_off_by_the_next(arrivals: Arr
     assert arrivals.without(["a", "b", "half"]) == {"half"}
 
 
-def test_a_log_begins_with_what_the_former_release_read(arrivals: Arrivals) -> None:
-    arrivals.former.write_text("b\na\n")
+def test_a_log_begins_with_what_the_former_release_read(arrivals: Arrivals, log: Path) -> None:
+    (log.parent / "processed").mkdir()
+    (log.parent / "processed" / "read_files.txt").write_text("b\na\n")
     append(arrivals, "c")
     assert arrivals.after(Record())[0] == ["b", "a", "c"]
     assert arrivals.after(arrivals.record_of_former_release())[0] == ["c"]
@@ -88,7 +99,7 @@ def test_groups_that_collect_at_once_are_all_logged_once(tmp_path: Path) -> None
 def test_a_file_that_a_kill_kept_out_of_the_log_is_logged_by_the_next_try(tmp_path: Path) -> None:
     datasets = Datasets(tmp_path)
     name = datasets.write_raw(1, 1, MOMENT, [["1"]])
-    datasets.raw.arrivals.path.write_bytes(b"")
+    (tmp_path / "arrivals.txt").write_bytes(b"")
     assert datasets.find_raw(1, MOMENT) is None
     assert datasets.write_raw(1, 1, MOMENT, [["2"]]) == name
     assert datasets.find_raw(1, MOMENT) == name

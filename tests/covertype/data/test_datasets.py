@@ -15,6 +15,7 @@ from covertype.data import Damaged, Datasets, RawFile
 from covertype.rows.arrow import to_table
 from covertype.rows.csv_files import Layout
 from covertype.rows.violations import describe
+from tests.stored_files import csv_of, parquet_of
 
 MOMENT = datetime(2026, 11, 23, 10, 5, 0, tzinfo=UTC)
 ROW = ["3000", "45", "10", "100", "20", "200", "220", "230", "180", "150", "Rawah", "C7745", "4"]
@@ -60,7 +61,7 @@ def test_a_raw_file_is_named_by_group_batch_and_time_in_utc(datasets: Datasets) 
     bogota = MOMENT.astimezone(timezone(timedelta(hours=-5)))
     name = datasets.write_raw(7, 3, bogota, [ROW])
     assert name == "group_7/batch_3_20261123_100500.csv"
-    assert (datasets.root / name).read_text() == ",".join(ROW) + "\n"
+    assert (Path(datasets.root) / name).read_text() == ",".join(ROW) + "\n"
 
 
 def test_a_raw_file_s_name_tells_what_it_was_named_for(datasets: Datasets) -> None:
@@ -82,7 +83,7 @@ def test_a_group_finds_its_own_file_of_a_collection_whatever_its_batch(datasets:
 
 
 def test_a_file_being_written_is_no_raw_file(datasets: Datasets) -> None:
-    path = datasets.root / "group_1" / "batch_1_20261123_100500.csv"
+    path = Path(datasets.root) / "group_1" / "batch_1_20261123_100500.csv"
     with replacing(path) as temporary:
         temporary.write_text("half")
         assert datasets.raw_names() == []
@@ -97,7 +98,7 @@ def test_raw_files_come_in_the_order_of_their_collection(datasets: Datasets) -> 
 
 
 def test_the_header_of_earlier_platforms_is_no_data(datasets: Datasets) -> None:
-    path = datasets.root / "group_1" / "batch_1_20250101_000000.csv"
+    path = Path(datasets.root) / "group_1" / "batch_1_20250101_000000.csv"
     path.parent.mkdir()
     path.write_text(",".join(map(str, range(13))) + "\n" + ",".join(ROW) + "\n")
     rows, rejected = datasets.read_raw("group_1/batch_1_20250101_000000.csv")
@@ -116,7 +117,7 @@ def test_rows_of_another_width_are_told_apart_with_their_line(datasets: Datasets
 
 
 def test_a_cell_of_any_length_stops_no_file(datasets: Datasets) -> None:
-    path = datasets.root / "group_1" / "batch_1_20260101_000000.csv"
+    path = Path(datasets.root) / "group_1" / "batch_1_20260101_000000.csv"
     path.parent.mkdir(parents=True)
     path.write_text("x" * 200_000 + "\n" + ",".join("1" * 13) + "\n" + "9" * 200_000 + ",1" * 12)
     rows, rejected = datasets.read_raw("group_1/batch_1_20260101_000000.csv")
@@ -127,7 +128,7 @@ def test_a_cell_of_any_length_stops_no_file(datasets: Datasets) -> None:
 
 def test_a_file_that_is_no_text_is_read_without_failing(datasets: Datasets) -> None:
     name = datasets.write_raw(1, 1, MOMENT, [ROW])
-    (datasets.root / name).write_bytes(os.urandom(2000).replace(b"\x00", b"x"))
+    (Path(datasets.root) / name).write_bytes(os.urandom(2000).replace(b"\x00", b"x"))
     rows, rejected = datasets.read_raw(name)
     assert len(rows) + len(rejected) > 0
 
@@ -140,8 +141,8 @@ def processed(rows: int) -> pd.DataFrame:
 
 def test_csv_and_parquet_hold_the_same_processed_rows(datasets: Datasets) -> None:
     datasets.write_processed(processed(2), [])
-    assert datasets.processed_csv.name == "covertype_preprocessed.csv"
-    from_csv = pd.read_csv(datasets.processed_csv, dtype=dict(processed(2).dtypes))
+    assert csv_of(datasets).name == "covertype_preprocessed.csv"
+    from_csv = pd.read_csv(csv_of(datasets), dtype=dict(processed(2).dtypes))
     pd.testing.assert_frame_equal(from_csv, datasets.read_processed())
 
 
@@ -175,7 +176,7 @@ def test_every_snapshot_is_kept_in_the_order_of_taking(datasets: Datasets) -> No
     for number, rows in enumerate([*range(1, 14), 3]):
         datasets.write_processed(processed(rows), [])
         taken.append(datasets.take_snapshot())
-        os.utime(datasets.root / taken[-1].name, (1000 - number, 1000 - number))
+        os.utime(Path(datasets.root) / taken[-1].name, (1000 - number, 1000 - number))
     assert datasets.snapshot_names() == [snapshot.name for snapshot in taken]
     assert [len(datasets.read_snapshot(each.name)) for each in taken] == [*range(1, 14), 3]
 
@@ -184,9 +185,9 @@ def test_snapshots_of_a_former_release_are_the_oldest(datasets: Datasets) -> Non
     datasets.write_processed(processed(2), [])
     former = [f"training/covertype_{rows}_0123456789ab.parquet" for rows in (9, 10)]
     for age, name in enumerate(former):
-        (datasets.root / name).parent.mkdir(exist_ok=True)
-        shutil.copy(datasets.processed_parquet, datasets.root / name)
-        os.utime(datasets.root / name, (1000 - age, 1000 - age))
+        (Path(datasets.root) / name).parent.mkdir(exist_ok=True)
+        shutil.copy(parquet_of(datasets), Path(datasets.root) / name)
+        os.utime(Path(datasets.root) / name, (1000 - age, 1000 - age))
     assert datasets.snapshot_names() == former
     newest = datasets.take_snapshot()
     assert datasets.snapshot_names() == [*former, newest.name]
@@ -223,14 +224,14 @@ def test_a_replaced_file_is_on_the_disk_before_and_after_it_has_its_name(
 
 
 def test_a_file_of_rows_that_can_t_be_read_names_the_remedy(datasets: Datasets) -> None:
-    datasets.processed.folder.mkdir()
-    datasets.processed_parquet.write_bytes(b"half")
+    parquet_of(datasets).parent.mkdir()
+    parquet_of(datasets).write_bytes(b"half")
     with pytest.raises(Damaged, match="make rebuild-data"):
         datasets.unread_names()
 
 
 def test_rows_that_the_contract_does_not_know_name_the_remedy(datasets: Datasets) -> None:
-    datasets.processed.folder.mkdir()
-    processed(1).assign(Soil_Type="C0000").to_parquet(datasets.processed_parquet, index=False)
+    parquet_of(datasets).parent.mkdir()
+    processed(1).assign(Soil_Type="C0000").to_parquet(parquet_of(datasets), index=False)
     with pytest.raises(Damaged, match=r"Soil_Type holds .* make rebuild-data"):
         datasets.processed.mend_csv()

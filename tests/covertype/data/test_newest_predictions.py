@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from covertype.contract import CATEGORIES, COLUMNS, FEATURE_NAMES, QUANTITY_NAMES, TARGET
 from covertype.data import Datasets
+from tests.stored_files import folder_of
 
 MIDNIGHT = datetime(2026, 11, 24, tzinfo=UTC)
 
@@ -31,7 +33,7 @@ def log(datasets: Datasets, name: str, minutes: Sequence[int]) -> Path:
         "prediction": np.full(len(minutes), 4, np.int16),
         "probability": 0.5,
     }
-    path = datasets.predictions_file(times[0].date(), name)
+    path = folder_of(datasets.predictions_of(times[0].date())) / f"{name}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
     pd.DataFrame(content).to_parquet(path)
     return path
@@ -74,13 +76,13 @@ def test_files_that_hold_none_of_the_newest_are_not_read(
     newest = [log(datasets, "late", [5, 9]), log(datasets, "later", [7, 8])]
     read, reading = [], pq.read_table
 
-    def note(path: Path, **options: object) -> object:
-        read.append(path)
-        return reading(path, **options)
+    def note(file: BinaryIO, **options: object) -> object:
+        read.append(file.name)
+        return reading(file, **options)
 
     monkeypatch.setattr(pq, "read_table", note)
     assert minutes_of(datasets, 3) == [7, 8, 9]
-    assert sorted(read) == sorted(newest)
+    assert sorted(read) == sorted(map(str, newest))
 
 
 @given(

@@ -1,6 +1,7 @@
 """Predictions by id, and feedback joined with them."""
 
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
@@ -36,9 +37,8 @@ def predicted(prediction_id: str, version: str = "3", prediction: int = 4) -> di
 def write_predictions(
     datasets: Datasets, *rows: dict[str, object], day: date = DAY, name: str = "a"
 ) -> None:
-    path = datasets.predictions_file(day, name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pd.DataFrame(rows).to_parquet(path)
+    with datasets.predictions_of(day).replacing(f"{name}.parquet") as path:
+        pd.DataFrame(rows).to_parquet(path)
 
 
 def sent(
@@ -60,9 +60,8 @@ def sent(
 def write_feedback(
     datasets: Datasets, *rows: dict[str, object], day: date = DAY, name: str = "a"
 ) -> None:
-    path = datasets.feedback_file(day, name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pd.DataFrame(rows).to_parquet(path)
+    with datasets.feedback_of(day).replacing(f"{name}.parquet") as path:
+        pd.DataFrame(rows).to_parquet(path)
 
 
 @given(st.lists(st.tuples(st.floats(1e9, 9e9), st.integers(-1, 2**31 - 1)), min_size=1))
@@ -166,7 +165,7 @@ def test_the_join_leaves_files_of_days_before_the_oldest_id_alone(
         write_predictions(datasets, predicted(named(1)), day=day)
     write_feedback(datasets, sent(named(1), 4))
     datasets.read_feedback()
-    assert {file.parent.name for file in opened} == {DAY.isoformat()}
+    assert {Path(file.name).parent.name for file in opened} == {DAY.isoformat()}
 
 
 def test_an_id_of_long_ago_does_not_open_the_whole_log(datasets: Datasets) -> None:

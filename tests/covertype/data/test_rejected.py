@@ -28,7 +28,7 @@ def test_a_file_without_bad_rows_leaves_no_file(datasets: Datasets) -> None:
 @pytest.fixture
 def former(datasets: Datasets) -> Path:
     """The place of a file as a former release wrote it: a sentence in place of facts."""
-    path = datasets.root / "rejected" / "group_1_batch_1.csv"
+    path = Path(datasets.root) / "rejected" / "group_1_batch_1.csv"
     path.parent.mkdir()
     return path
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -79,7 +80,7 @@ def test_rejected_rows_are_counted_among_those_read(datasets: Datasets) -> None:
 def test_a_batch_whose_files_are_gone_has_no_rows(datasets: Datasets) -> None:
     collect(datasets, 1, 1, [2000])
     name = snapshot(datasets)
-    (datasets.root / collect(datasets, 1, 2, [2001], minutes=5)).unlink()
+    (Path(datasets.root) / collect(datasets, 1, 2, [2001], minutes=5)).unlink()
     (batch,) = datasets.unseen_batches(name)
     unseen = datasets.read_unseen(name, batch)
     assert (len(unseen.rows), unseen.read, unseen.rejected_share) == (0, 0, 0.0)
@@ -88,14 +89,14 @@ def test_a_batch_whose_files_are_gone_has_no_rows(datasets: Datasets) -> None:
 def test_a_file_whose_name_tells_no_batch_belongs_to_none(datasets: Datasets) -> None:
     collect(datasets, 1, 1, [2000])
     name = snapshot(datasets)
-    (datasets.root / "group_1" / "batch_by_hand.csv").write_text(",".join(row(2001)) + "\n")
+    (Path(datasets.root) / "group_1" / "batch_by_hand.csv").write_text(",".join(row(2001)) + "\n")
     assert len(datasets.unread_names()) == 1
     assert datasets.unseen_batches(name) == []
     assert elevations(datasets.read_newest_batch(snapshot(datasets))) == [2000]
 
 
 def without_record(datasets: Datasets, name: str) -> None:
-    path = datasets.root / name
+    path = Path(datasets.root) / name
     table = pq.read_table(path)
     pq.write_table(table.replace_schema_metadata(None), path)
 
@@ -163,8 +164,8 @@ def test_the_period_of_a_snapshot_is_that_of_its_own_files(datasets: Datasets) -
 def test_a_snapshot_that_does_not_tell_its_files_has_no_period(datasets: Datasets) -> None:
     collect(datasets, 1, 1, [2000])
     name = snapshot(datasets)
-    table = pq.read_table(datasets.root / name)
-    pq.write_table(table.replace_schema_metadata({}), datasets.root / name)
+    table = pq.read_table(Path(datasets.root) / name)
+    pq.write_table(table.replace_schema_metadata({}), Path(datasets.root) / name)
     assert datasets.collected_period(name) is None
 
 

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -87,7 +88,7 @@ def test_the_rows_of_a_group_are_kept_as_they_came(server: Server, datasets: Dat
     server.answers[1] = (200, body([ROW, ROW]))
     name, rows = collect(datasets, 1, MOMENT, server.url, 5)
     assert (name, rows) == ("group_1/batch_3_20261123_100500.csv", 2)
-    assert (datasets.root / name).read_text() == (",".join(ROW) + "\n") * 2
+    assert (Path(datasets.root) / name).read_text() == (",".join(ROW) + "\n") * 2
 
 
 def test_a_repeated_try_keeps_the_file_that_is_there(server: Server, datasets: Datasets) -> None:
@@ -144,7 +145,7 @@ def test_a_failing_answer_says_what_happened_and_leaves_no_file(
         collect(datasets, 2, MOMENT, server.url, 5)
     assert str(caught.value).startswith("Group 2: ")
     assert said in str(caught.value)
-    assert not list(datasets.root.rglob("*.csv"))
+    assert not list(Path(datasets.root).rglob("*.csv"))
 
 
 def test_a_slow_answer_is_given_up(server: Server, datasets: Datasets) -> None:
@@ -180,7 +181,7 @@ def test_of_a_larger_answer_than_any_batch_only_the_beginning_is_read(
     server.answers[1] = (status, b"no more" + b" " * 1_000_000)
     with pytest.raises(ends, match=said):
         collect(datasets, 1, MOMENT, server.url, 5)
-    assert not list(datasets.root.rglob("*.csv"))
+    assert not list(Path(datasets.root).rglob("*.csv"))
 
 
 def test_an_api_that_is_away_is_named(datasets: Datasets) -> None:
@@ -203,7 +204,7 @@ def test_cells_that_are_no_text_are_written_as_their_json(
 ) -> None:
     server.answers[1] = (200, body([[1, 2.5, None, True, {"a": [1]}, *ROW[5:]]]))
     name, _ = collect(datasets, 1, MOMENT, server.url, 5)
-    with (datasets.root / name).open(newline="") as file:
+    with (Path(datasets.root) / name).open(newline="") as file:
         (cells,) = csv.reader(file)
     assert cells[:2] == ["1", "2.5"]
     assert cells[4] == '{"a": [1]}'

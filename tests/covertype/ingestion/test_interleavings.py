@@ -22,6 +22,7 @@ from covertype.rebuild import FewerRows, Rebuilt, main, rebuild
 from covertype.rows.arrow import to_table
 from covertype.rows.codes import Codes
 from covertype.rows.violations import VALUE, Violation
+from tests.stored_files import csv_of, parquet_of
 
 MOMENT = datetime(2026, 11, 23, 10, 5, 0, tzinfo=UTC)
 
@@ -53,7 +54,7 @@ def check(datasets: Datasets) -> None:
     lines = lines_of(datasets.read_processed())
     assert len(lines) == len(set(lines))
     assert set(lines) == expected(datasets)
-    assert datasets.processed_csv.read_text().splitlines()[1:] == lines
+    assert csv_of(datasets).read_text().splitlines()[1:] == lines
 
 
 def test_a_run_that_overlaps_another_loses_no_row(
@@ -84,10 +85,10 @@ def test_a_restored_older_parquet_gets_the_missing_rows_again(
 ) -> None:
     datasets.write_raw(1, 1, MOMENT, rows[:20])
     preprocess(datasets)
-    backup = datasets.processed_parquet.read_bytes()
+    backup = parquet_of(datasets).read_bytes()
     datasets.write_raw(2, 1, MOMENT, rows[20:40])
     preprocess(datasets)
-    datasets.processed_parquet.write_bytes(backup)
+    parquet_of(datasets).write_bytes(backup)
     datasets.write_raw(3, 1, MOMENT, rows[40:])
     preprocess(datasets)
     check(datasets)
@@ -96,7 +97,7 @@ def test_a_restored_older_parquet_gets_the_missing_rows_again(
 def test_a_deleted_parquet_is_made_again(datasets: Datasets, rows: list[list[str]]) -> None:
     datasets.write_raw(1, 1, MOMENT, rows)
     preprocess(datasets)
-    datasets.processed_parquet.unlink()
+    parquet_of(datasets).unlink()
     preprocess(datasets)
     check(datasets)
 
@@ -107,11 +108,11 @@ def test_a_csv_out_of_step_is_written_again(
 ) -> None:
     datasets.write_raw(1, 1, MOMENT, rows[:20])
     preprocess(datasets)
-    text = datasets.processed_csv.read_text()
-    datasets.processed_csv.unlink()
+    text = csv_of(datasets).read_text()
+    csv_of(datasets).unlink()
     if fault != "deleted":
         changed = text[:500] if fault == "half" else text.replace("3", "4", 1)
-        datasets.processed_csv.write_text(changed)
+        csv_of(datasets).write_text(changed)
     datasets.write_raw(2, 1, MOMENT, rows[20:])
     preprocess(datasets)
     check(datasets)
@@ -185,7 +186,11 @@ class Machine:
                     if not datasets.find_raw(group, moment):
                         datasets.write_raw(group, 1, moment, self._part(part))
             case "copy by hand", group, minute, part:
-                path = datasets.root / f"group_{group}" / f"batch_9_2025010{minute + 1}_000000.csv"
+                path = (
+                    Path(datasets.root)
+                    / f"group_{group}"
+                    / f"batch_9_2025010{minute + 1}_000000.csv"
+                )
                 path.parent.mkdir(exist_ok=True)
                 if not path.exists():
                     path.write_text("".join(",".join(row) + "\n" for row in self._part(part)))
@@ -202,14 +207,14 @@ class Machine:
                         run.start()
                     for run in runs:
                         run.join()
-            case ("back up",) if datasets.processed_parquet.exists():
-                shutil.copy(datasets.processed_parquet, self._backup)
+            case ("back up",) if parquet_of(datasets).exists():
+                shutil.copy(parquet_of(datasets), self._backup)
             case ("restore",) if self._backup.exists():
-                shutil.copy(self._backup, datasets.processed_parquet)
+                shutil.copy(self._backup, parquet_of(datasets))
             case ("delete CSV",):
-                datasets.processed_csv.unlink(missing_ok=True)
-            case ("half a line of the log",) if (datasets.root / "arrivals.txt").exists():
-                with (datasets.root / "arrivals.txt").open("a") as log:
+                csv_of(datasets).unlink(missing_ok=True)
+            case ("half a line of the log",) if (Path(datasets.root) / "arrivals.txt").exists():
+                with (Path(datasets.root) / "arrivals.txt").open("a") as log:
                     log.write("group_1/batch_1_2026")
 
     def _part(self, number: int) -> list[list[str]]:
@@ -233,18 +238,18 @@ def test_every_valid_row_is_there_once_whatever_happened(
         preprocess(datasets)
         preprocess(datasets)
         check(datasets)
-        increments = datasets.processed_csv.read_text()
+        increments = csv_of(datasets).read_text()
         assert rebuild(datasets).files == len(datasets.raw_names())
         check(datasets)
-        assert datasets.processed_csv.read_text() == increments
-    left = {path.name for path in datasets.processed.folder.glob(".*")}
+        assert csv_of(datasets).read_text() == increments
+    left = {path.name for path in parquet_of(datasets).parent.glob(".*")}
     assert left <= {".lock", ".rebuild"}
 
 
 def test_a_log_that_is_lost_or_of_a_backup_loses_no_row(
     datasets: Datasets, rows: list[list[str]]
 ) -> None:
-    log = datasets.root / "arrivals.txt"
+    log = Path(datasets.root) / "arrivals.txt"
     for number in range(4):
         datasets.write_raw(1, 1, MOMENT - timedelta(minutes=number), rows[number : number + 5])
         if number < 3:
@@ -282,11 +287,11 @@ def test_a_rebuild_keeps_the_rows_it_can_t_make_again(
     gone = datasets.write_raw(1, 1, MOMENT, rows[:20])
     datasets.write_raw(2, 1, MOMENT, rows[10:])
     preprocess(datasets)
-    (datasets.root / gone).unlink()
-    before = datasets.processed_csv.read_text()
+    (Path(datasets.root) / gone).unlink()
+    before = csv_of(datasets).read_text()
     with pytest.raises(FewerRows, match="50 rows, and there are 60"):
         rebuild(datasets)
-    assert datasets.processed_csv.read_text() == before
+    assert csv_of(datasets).read_text() == before
     assert rebuild(datasets, fewer_rows=True) == Rebuilt(1, 60, 50)
     check(datasets)
 
@@ -296,7 +301,7 @@ def test_a_rebuild_mends_a_file_that_can_t_be_read(
 ) -> None:
     datasets.write_raw(1, 1, MOMENT, rows)
     preprocess(datasets)
-    datasets.processed_parquet.write_bytes(b"half")
+    parquet_of(datasets).write_bytes(b"half")
     assert rebuild(datasets) == Rebuilt(1, None, 60)
     check(datasets)
 
@@ -325,7 +330,7 @@ def test_the_command_says_what_it_did(
     assert capsys.readouterr().out == (
         f"{datasets.root}: 2 raw files read; rows before: 60, after: 60\n"
     )
-    (datasets.root / gone).unlink()
+    (Path(datasets.root) / gone).unlink()
     with pytest.raises(SystemExit, match="--fewer-rows"):
         main()
     monkeypatch.setattr(sys, "argv", ["rebuild", "--fewer-rows"])

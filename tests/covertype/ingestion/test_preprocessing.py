@@ -1,6 +1,7 @@
 import os
 import shutil
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -10,6 +11,7 @@ from covertype.ingestion import preprocessing
 from covertype.ingestion.preprocessing import preprocess
 from covertype.rebuild import Rebuilt, rebuild
 from covertype.rows.violations import describe
+from tests.stored_files import csv_of
 
 MOMENT = datetime(2026, 11, 23, 10, 5, 0, tzinfo=UTC)
 
@@ -71,7 +73,7 @@ def test_text_of_a_bad_row_is_no_formula_to_a_spreadsheet(
     rows[0][0] = '=HYPERLINK("http://evil.example")'
     datasets.write_raw(1, 1, MOMENT, rows)
     preprocess(datasets)
-    (file,) = (datasets.root / "rejected").iterdir()
+    (file,) = (Path(datasets.root) / "rejected").iterdir()
     assert pd.read_csv(file)["text"][0] == "'" + ",".join(rows[0])
 
 
@@ -103,7 +105,7 @@ def test_a_raw_file_that_is_gone_stops_nothing(
     datasets: Datasets, rows: list[list[str]], caplog: pytest.LogCaptureFixture
 ) -> None:
     name = datasets.write_raw(1, 1, MOMENT, rows)
-    (datasets.root / name).unlink()
+    (Path(datasets.root) / name).unlink()
     datasets.write_raw(2, 1, MOMENT, rows[:20])
     assert preprocess(datasets).total == 20
     assert f"{name} is gone" in caplog.text
@@ -124,7 +126,7 @@ def test_files_copied_in_by_hand_are_read_when_there_is_nothing_else(
 ) -> None:
     datasets.write_raw(1, 1, MOMENT, rows[:10])
     preprocess(datasets)
-    old = datasets.root / "group_1" / "batch_1_20250101_000000.csv"
+    old = Path(datasets.root) / "group_1" / "batch_1_20250101_000000.csv"
     old.write_text("".join(",".join(row) + "\n" for row in rows[10:]))
     assert preprocess(datasets).total == 50
 
@@ -134,7 +136,7 @@ def test_files_copied_in_by_hand_are_read_within_a_hundred_others(
 ) -> None:
     datasets.write_raw(1, 1, MOMENT, rows[:1])
     preprocess(datasets)
-    old = datasets.root / "group_1" / "batch_1_20250101_000000.csv"
+    old = Path(datasets.root) / "group_1" / "batch_1_20250101_000000.csv"
     old.write_text("".join(",".join(row) + "\n" for row in rows))
     for number in range(1, 101):
         datasets.write_raw(1, 1, MOMENT + timedelta(minutes=number), rows[:1])
@@ -163,9 +165,9 @@ def test_the_files_of_the_former_release_are_taken_over(
     """It kept the names of what it had read in a list; what it had read is not read again."""
     read = [datasets.write_raw(g, 1, MOMENT, rows[10 * g : 10 * g + 10]) for g in (2, 1)]
     unread = datasets.write_raw(3, 1, MOMENT, rows[30:])
-    shutil.rmtree(datasets.root / "processed", ignore_errors=True)
-    (datasets.root / "arrivals.txt").unlink()
-    folder = datasets.root / "processed"
+    shutil.rmtree(Path(datasets.root) / "processed", ignore_errors=True)
+    (Path(datasets.root) / "arrivals.txt").unlink()
+    folder = Path(datasets.root) / "processed"
     folder.mkdir()
     former = pd.concat([real_rows[20:30], real_rows[10:20]], ignore_index=True)
     former.to_parquet(folder / "covertype_preprocessed.parquet", index=False)
@@ -178,7 +180,7 @@ def test_the_files_of_the_former_release_are_taken_over(
     assert not (folder / "read_files.txt").exists()
     whole = pd.concat([former, real_rows[30:50]], ignore_index=True)
     pd.testing.assert_frame_equal(datasets.read_processed(), whole, check_dtype=False)
-    assert len(datasets.processed_csv.read_text().splitlines()) == 41
+    assert len(csv_of(datasets).read_text().splitlines()) == 41
     assert preprocess(datasets).files == 0
     assert rebuild(datasets) == Rebuilt(3, 40, 40)
     pd.testing.assert_frame_equal(datasets.read_processed(), whole, check_dtype=False)

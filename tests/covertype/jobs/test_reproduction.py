@@ -1,6 +1,7 @@
 """Versions that are trained again from their snapshots, on a real MLflow server."""
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -66,7 +67,7 @@ def test_what_is_missing_is_named(version: str, tag: str, message: str) -> None:
 
 
 def test_a_snapshot_that_is_gone_is_named(version: str, processed: Datasets) -> None:
-    (path,) = processed.root.glob("training/*.parquet")
+    (path,) = Path(processed.root).glob("training/*.parquet")
     hidden = path.rename(path.with_suffix(".gone"))
     try:
         with pytest.raises(NotReproducible, match=f"{path.stem}.* not among the datasets"):

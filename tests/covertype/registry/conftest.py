@@ -10,6 +10,7 @@ import pytest
 
 from covertype.history import History
 from covertype.registry.promotion import Gate, register
+from covertype.storage.folder import Folder
 from covertype.training.fitting import TrainingSet, judgement_rows
 from tests.covertype.conftest import FAIR, GOOD, WEAK
 from tests.covertype.registry.registered import LIMITS, Registry, log_forest
@@ -56,5 +57,5 @@ def versions(registry: Registry, runs: list[str]) -> list[str]:
 @pytest.fixture
 def gate(real_rows: pd.DataFrame, tmp_path: Path) -> Gate:
     judged = judgement_rows(real_rows)
-    history = History(tmp_path / "promotions")
+    history = History(Folder(tmp_path / "promotions"))
     return Gate(history, LIMITS, judged, np.zeros(len(judged), np.bool_), judged[:50])

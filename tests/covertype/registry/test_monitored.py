@@ -92,7 +92,7 @@ class World:
             **feature_columns(codes),
             "prediction": pa.array(rows[TARGET.name].to_numpy()),
         }
-        log = LogFiles(self.datasets.predictions_file, "writer", 500, "LIMIT")
+        log = LogFiles(self.datasets.predictions_of, "writer", 500, "LIMIT")
         log.append(pa.table(columns))
 
 
@@ -122,7 +122,7 @@ def test_without_production_there_is_nothing_to_monitor(world: World) -> None:
 def test_training_data_that_is_not_there_is_named(world: World) -> None:
     version = world.promote()
     (name,) = world.datasets.snapshot_names()
-    (world.datasets.root / name).unlink()
+    (Path(world.datasets.root) / name).unlink()
     with pytest.raises(NothingToMonitor, match=f"Version {version} .* {name}, which is not among"):
         monitor_batches(world.datasets, LIMITS)
 

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -119,7 +120,7 @@ def test_raw_files_hold_the_same_rows(
     tmp_path_factory: pytest.TempPathFactory, lines: list[Cells]
 ) -> None:
     datasets = Datasets(tmp_path_factory.mktemp("datasets"))
-    path = datasets.root / "group_1" / "batch_1_20260101_000000.csv"
+    path = Path(datasets.root) / "group_1" / "batch_1_20260101_000000.csv"
     path.parent.mkdir()
     path.write_bytes(as_csv([*cells, "3"] for cells in lines))
     accepted, rejected = datasets.read_raw("group_1/batch_1_20260101_000000.csv")

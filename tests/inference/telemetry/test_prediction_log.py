@@ -13,17 +13,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from covertype.atomic import replacing
 from covertype.contract import CLASSES, FEATURE_NAMES
 from covertype.data import Datasets
 from covertype.data.prediction_ids import PredictionIds
 from covertype.rows.codes import to_codes, to_row
+from covertype.storage.folder import Folder
 from inference.telemetry import log_files, prediction_log, row_log
 from inference.telemetry.metrics import Metrics
 from inference.telemetry.prediction_log import RECORD, PredictionLog, prediction_files
 
 Use = Callable[[PredictionLog], None]
 
+replacing = Folder.replacing
 METRICS = Metrics()
 IDS = PredictionIds("")
 
@@ -79,7 +80,7 @@ def test_single_answers_and_batches_of_two_versions_are_read_as_they_were(
 def test_the_writes_of_an_hour_make_one_file(datasets: Datasets, rows: list[list[object]]) -> None:
     uses: list[Use] = [lambda log: log.add(IDS.new(), "1", to_row(rows[0]), 3, 0.5)] * 4
     asyncio.run(used(datasets, *uses, seconds=0.02))
-    files = list(datasets.root.rglob("*"))
+    files = list(Path(datasets.root).rglob("*"))
     # Two, if this ran over the turn of an hour.
     assert 1 <= len([file for file in files if file.is_file()]) <= 2
     assert len(read(datasets)) == 4
@@ -91,7 +92,7 @@ def test_a_full_file_is_followed_by_another(
     monkeypatch.setattr(log_files, "_FILE_ROWS", 2)
     uses: list[Use] = [lambda log: log.add(IDS.new(), "1", to_row(rows[0]), 3, 0.5)] * 6
     asyncio.run(used(datasets, *uses, seconds=0.02))
-    assert len(list(datasets.root.rglob("*.parquet"))) >= 3
+    assert len(list(Path(datasets.root).rglob("*.parquet"))) >= 3
     assert len(read(datasets)) == 6
 
 
@@ -100,12 +101,12 @@ def test_what_a_disk_refuses_is_written_later(
 ) -> None:
     tries = iter([OSError("no space left"), OSError("no space left")])
 
-    def refusing(path: Path) -> object:
+    def refusing(folder: Folder, name: str) -> object:
         for error in tries:
             raise error
-        return replacing(path)
+        return replacing(folder, name)
 
-    monkeypatch.setattr(log_files, "replacing", refusing)
+    monkeypatch.setattr(Folder, "replacing", refusing)
     uses: list[Use] = [lambda log: log.add(IDS.new(), "1", to_row(rows[0]), 3, 0.5)] * 5
     asyncio.run(used(datasets, *uses, seconds=0.02))
     assert len(read(datasets)) == 5
@@ -123,12 +124,12 @@ class Slow:
 def slow(monkeypatch: pytest.MonkeyPatch) -> Slow:
     slow = Slow()
 
-    def wait(path: Path) -> object:
+    def wait(folder: Folder, name: str) -> object:
         slow.writing.set()
         assert slow.go_on.wait(10)
-        return replacing(path)
+        return replacing(folder, name)
 
-    monkeypatch.setattr(log_files, "replacing", wait)
+    monkeypatch.setattr(Folder, "replacing", wait)
     return slow
 
 
@@ -152,11 +153,11 @@ def test_answers_given_while_a_stop_meets_a_write_are_written(
 def test_what_the_last_write_could_not_keep_is_counted_as_lost(
     datasets: Datasets, rows: list[list[object]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refusing(path: Path) -> object:
+    def refusing(folder: Folder, name: str) -> object:
         raise OSError("no space left")
 
     before = lost()
-    monkeypatch.setattr(log_files, "replacing", refusing)
+    monkeypatch.setattr(Folder, "replacing", refusing)
     asyncio.run(used(datasets, lambda log: log.add(IDS.new(), "1", to_row(rows[0]), 3, 0.5)))
     assert lost() == before + 1
 
@@ -177,12 +178,12 @@ def test_an_error_of_any_kind_ends_nothing_and_loses_nothing_if_it_passes(
 ) -> None:
     tries = iter([error])
 
-    def failing(path: Path) -> object:
+    def failing(folder: Folder, name: str) -> object:
         for error in tries:
             raise error
-        return replacing(path)
+        return replacing(folder, name)
 
-    monkeypatch.setattr(log_files, "replacing", failing)
+    monkeypatch.setattr(Folder, "replacing", failing)
     uses: list[Use] = [lambda log: log.add(IDS.new(), "1", to_row(rows[0]), 3, 0.5)] * 3
     before = lost()
     asyncio.run(used(datasets, *uses, seconds=0.02))
@@ -266,10 +267,10 @@ def test_a_disk_that_refuses_for_long_says_so_once_in_a_while(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    def refusing(path: Path) -> object:
+    def refusing(folder: Folder, name: str) -> object:
         raise OSError("no space left")
 
-    monkeypatch.setattr(log_files, "replacing", refusing)
+    monkeypatch.setattr(Folder, "replacing", refusing)
 
     def many(log: PredictionLog) -> None:
         for _ in range(20):
@@ -326,7 +327,7 @@ def test_a_day_s_files_have_a_limit_and_the_next_day_goes_on(
         await running
 
     asyncio.run(two_days())
-    today, tomorrow = sorted((datasets.root / "predictions").iterdir())
+    today, tomorrow = sorted((Path(datasets.root) / "predictions").iterdir())
     for folder in (today, tomorrow):
         size = sum(file.stat().st_size for file in folder.iterdir())
         assert 40_000 < size <= 100_000
@@ -346,7 +347,7 @@ def test_the_limit_of_a_day_counts_the_files_of_other_workers_and_of_former_star
     sizes = []
     for _ in range(5):
         asyncio.run(used(datasets, random_answers, most_mb_a_day=110))
-        files = datasets.root.rglob("*.parquet")
+        files = Path(datasets.root).rglob("*.parquet")
         sizes.append(sum(file.stat().st_size for file in files))
     assert sizes[0] < sizes[2] == sizes[3] == sizes[4] <= 110_000
     assert len(read(datasets)) == 3 * 2000

@@ -1,0 +1,224 @@
+"""A store in a bucket of S3, or of any server that speaks its protocol.
+
+An object is written by one PUT, so it is whole or absent. `If-None-Match` lets one of several
+creators win. There are no renames, and nothing depends on a clock.
+"""
+
+import io
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError
+from obstore.store import S3Store
+
+from covertype.atomic import naming_disk
+from covertype.storage.leases import leased
+from covertype.storage.store import LOCK_SECONDS, Store, Unavailable
+
+if TYPE_CHECKING:
+    from obstore import ListResult, ObjectMeta
+    from obstore.store import S3Config
+
+_MADE_FROM = "made-from"
+"""Metadata of an object: the ETag of the object that it was made from."""
+
+_RETRIES = 5
+_RETRY_SECONDS = 20
+_CONNECT_SECONDS = 5
+_REQUEST_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A folder of a bucket; see `Store`."""
+
+    client: S3Store
+    bucket: str
+    folder: str
+
+    @classmethod
+    def from_environment(cls, bucket: str, prefix: str) -> "Bucket":
+        """Return a store whose keys, region and endpoint come from AWS's variables."""
+        client = S3Store(
+            bucket,
+            client_options={
+                # The endpoint says http or https.
+                "allow_http": True,
+                "connect_timeout": timedelta(seconds=_CONNECT_SECONDS),
+                "timeout": timedelta(seconds=_REQUEST_SECONDS),
+            },
+            retry_config={
+                "max_retries": _RETRIES,
+                "retry_timeout": timedelta(seconds=_RETRY_SECONDS),
+            },
+            config=_config(),
+        )
+        return cls(client, bucket, prefix)
+
+    @property
+    def url(self) -> str:
+        return f"s3://{self.bucket}/{self.folder}".rstrip("/")
+
+    def at(self, folder: str) -> "Bucket":
+        return Bucket(self.client, self.bucket, self._key(folder))
+
+    def names(self) -> Iterator[str]:
+        yield from self.sizes()
+
+    def folders(self) -> list[str]:
+        names = map(_last_part, self._list()["common_prefixes"])
+        return sorted(name for name in names if not name.startswith("."))
+
+    def sizes(self) -> dict[str, int]:
+        sizes = {_last_part(one["path"]): one["size"] for one in self._list()["objects"]}
+        return {name: size for name, size in sizes.items() if not name.startswith(".")}
+
+    def exists(self, name: str) -> bool:
+        return self._etag(name) is not None
+
+    def read(self, name: str) -> bytes:
+        with self._naming():
+            return bytes(obstore.get(self.client, self._key(name)).bytes())
+
+    def open(self, name: str) -> BinaryIO:
+        # Whole: parts that are asked for one by one could be of different versions.
+        return io.BytesIO(self.read(name))
+
+    @contextmanager
+    def replacing(self, name: str, made_from: str | None = None) -> Iterator[Path]:
+        with tempfile.TemporaryDirectory() as folder, naming_disk(Path(folder)):
+            path = Path(folder) / name
+            yield path
+            marks = {_MADE_FROM: self._etag(made_from) or ""} if made_from else None
+            with path.open("rb") as content:
+                self._put(name, content, marks)
+
+    def is_made_from(self, name: str, source: str) -> bool:
+        try:
+            with self._naming():
+                found = obstore.get(self.client, self._key(name), options={"head": True})
+        except FileNotFoundError:
+            return False
+        mark = found.attributes.get(_MADE_FROM)
+        return bool(mark) and mark == self._etag(source)
+
+    def create(self, name: str, content: bytes) -> bool:
+        try:
+            with self._naming_bucket():
+                obstore.put(
+                    self.client, self._key(name), content, mode="create", use_multipart=False
+                )
+        except AlreadyExistsError:
+            # A PUT that was repeated, as its answer was lost, finds what it wrote itself.
+            try:
+                return self.read(name) == content
+            except FileNotFoundError:
+                return False
+        return True
+
+    @contextmanager
+    def appending(self, name: str) -> Iterator[BinaryIO]:
+        file = io.BytesIO(self.read(name) if self.exists(name) else b"")
+        file.seek(0, io.SEEK_END)
+        yield file
+        self._put(name, file.getvalue())
+
+    def move(self, name: str, to: Store) -> None:
+        if not isinstance(to, Bucket) or to.bucket != self.bucket:
+            raise TypeError(f"{name} can't be moved from {self.url} to {to.url}")
+        with self._naming():
+            obstore.copy(self.client, self._key(name), to._key(name))
+        self.remove(name)
+
+    def remove(self, name: str) -> None:
+        with self._naming():
+            obstore.delete(self.client, self._key(name))
+
+    def remove_unfinished(self, name: str) -> None:
+        """Do nothing: a killed writer leaves no object."""
+
+    def locked(self, name: str, seconds: float = LOCK_SECONDS) -> AbstractContextManager[None]:
+        return leased(self, name, seconds)
+
+    def etags(self) -> dict[str, str]:
+        """Return the ETag of each object right in this folder: it changes with the content."""
+        return {_last_part(one["path"]): one["e_tag"] or "" for one in self._list()["objects"]}
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write an object in the place of the former one."""
+        self._put(name, content)
+
+    def _list(self) -> "ListResult[Sequence[ObjectMeta]]":
+        with self._naming():
+            return obstore.list_with_delimiter(self.client, self.folder or None)
+
+    def _key(self, name: str) -> str:
+        return f"{self.folder}/{name}" if self.folder else name
+
+    def _etag(self, name: str) -> str | None:
+        try:
+            with self._naming():
+                return obstore.head(self.client, self._key(name))["e_tag"]
+        except FileNotFoundError:
+            return None
+
+    def _put(
+        self, name: str, content: bytes | BinaryIO, marks: Mapping[str, str] | None = None
+    ) -> None:
+        with self._naming_bucket():
+            obstore.put(
+                self.client,
+                self._key(name),
+                content,
+                attributes=dict(marks or {}),
+                use_multipart=False,
+            )
+
+    @contextmanager
+    def _naming_bucket(self) -> Iterator[None]:
+        """Say of a write that the bucket is missing: S3 says that something was not found."""
+        try:
+            with self._naming():
+                yield
+        except FileNotFoundError as error:
+            raise Unavailable(
+                f"there is no bucket {self.bucket}: create it, then try again"
+            ) from error
+
+    @contextmanager
+    def _naming(self) -> Iterator[None]:
+        """Raise `Unavailable` for what the library raises, without its pages of details."""
+        try:
+            yield
+        except AlreadyExistsError:
+            raise
+        except BaseError as error:
+            cause = str(error).partition("\n")[0]
+            raise Unavailable(
+                f"{self.url} can't be used: {cause}: see that the server runs, and that "
+                "AWS_ENDPOINT_URL and the keys are right; what it holds is whole"
+            ) from None
+
+
+def _config() -> "S3Config":
+    variables = {
+        "endpoint": "AWS_ENDPOINT_URL",
+        "access_key_id": "AWS_ACCESS_KEY_ID",
+        "secret_access_key": "AWS_SECRET_ACCESS_KEY",
+        "session_token": "AWS_SESSION_TOKEN",
+        "region": "AWS_DEFAULT_REGION",
+    }
+    found = {name: os.environ.get(variable) for name, variable in variables.items()}
+    # An empty variable, as Compose sets it, means the same as a missing one.
+    return cast("S3Config", {name: value for name, value in found.items() if value})
+
+
+def _last_part(path: str) -> str:
+    return path.rstrip("/").rpartition("/")[2]
