@@ -1,20 +1,28 @@
-"""Creates the artifact bucket if it does not exist. Idempotent: it runs at every start."""
+"""Creates the buckets of the artifacts and of the datasets if they do not exist.
+
+Idempotent: it runs at every start.
+"""
 
 import os
+from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
 from botocore.exceptions import ClientError
 
+_ADDRESSES = ("MLFLOW_ARTIFACTS_DESTINATION", "DATASETS_URL")
+
 
 def main() -> None:
-    """Create the bucket that `MLFLOW_ARTIFACTS_DESTINATION` names, if it names one."""
-    destination = urlsplit(os.environ["MLFLOW_ARTIFACTS_DESTINATION"])
-    if destination.scheme != "s3":
-        print(f"{destination.geturl()} is not a bucket: nothing to create")
-        return
+    """Create the bucket that each address names, if it names one."""
     client = boto3.client("s3", endpoint_url=os.environ.get("MLFLOW_S3_ENDPOINT_URL"))
-    bucket = destination.netloc
+    addresses = [urlsplit(os.environ.get(variable, "")) for variable in _ADDRESSES]
+    for bucket in dict.fromkeys(one.netloc for one in addresses if one.scheme == "s3"):
+        print(f"Bucket {bucket} {'created' if _create(client, bucket) else 'exists'}")
+
+
+def _create(client: Any, bucket: str) -> bool:
+    """Create a bucket; return False if it exists."""
     try:
         client.head_bucket(Bucket=bucket)
     except ClientError as error:
@@ -24,9 +32,8 @@ def main() -> None:
         # Amazon requires the region, except for us-east-1, which it rejects.
         elsewhere = {"CreateBucketConfiguration": {"LocationConstraint": region}}
         client.create_bucket(Bucket=bucket, **({} if region == "us-east-1" else elsewhere))
-        print(f"Bucket {bucket} created")
-    else:
-        print(f"Bucket {bucket} exists")
+        return True
+    return False
 
 
 if __name__ == "__main__":
