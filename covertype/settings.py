@@ -14,15 +14,15 @@ from covertype.data import Datasets
 from covertype.storage import open_store
 
 
-def _checked(url: Path | str) -> Path | str:
+def _place(url: Path | str) -> Path | str:
     open_store(url)
-    return url
+    return url if "://" in str(url) else Path(url)
 
 
 class DatasetsSettings(BaseSettings):
     """Where the datasets are."""
 
-    datasets_url: Annotated[Path | str, AfterValidator(_checked)] = Path(".local/datasets")
+    datasets_url: Annotated[Path | str, AfterValidator(_place)] = Path(".local/datasets")
 
     @property
     def datasets(self) -> Datasets:

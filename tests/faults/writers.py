@@ -135,7 +135,11 @@ def _read_rebuilt(folder: Path) -> Parts:
 
 
 def _write_snapshot(folder: Path, number: int) -> None:
-    snapshots.take(Folder(folder), _observations(number).to_parquet(index=False))
+    parquet = folder.parent.parent / "room" / f"{number}.parquet"
+    if not parquet.exists():
+        parquet.parent.mkdir(exist_ok=True)
+        _observations(number).to_parquet(parquet, index=False)
+    snapshots.take(Folder(folder), parquet.read_bytes())
 
 
 def _read_snapshots(folder: Path) -> Parts:

@@ -18,7 +18,7 @@ SHARED_ENV = "".join(
     (ROOT / name).read_text() for name in ("airflow/airflow.env", "mlflow/mlflow.env")
 )
 
-INSIDE = {"DATA_API_URL"}
+INSIDE = {"DATA_API_URL", "DATASETS_URL"}
 """Whose default in the containers is another one; the manual says it in words."""
 
 
@@ -41,8 +41,12 @@ def test_every_variable_of_the_containers_is_in_the_manual_with_its_default() ->
 
 
 def _variables(text: str) -> list[tuple[str, str]]:
-    """Return variables and defaults, those inside of a default too."""
+    """Return variables and defaults, those inside of a default too.
+
+    What depends on a variable, as in `${NAME:+…}`, has no default of its own.
+    """
     found = []
+    text = re.sub(r"\$\{[A-Z0-9_]+:\+(.*)\}", r"\1", text)
     for match in re.finditer(r"\$\{([A-Z0-9_]+):?-", text):
         depth, end = 1, match.end()
         while depth:
