@@ -87,6 +87,11 @@ def _copy_repository(folder: Path) -> None:
             shutil.copy2(ROOT / name, folder / name)
 
 
+def _name(container: Mapping[str, Any]) -> str:
+    number = container["Config"]["Labels"].get("com.docker.compose.container-number", "1")
+    return service_of(container) + ("" if number == "1" else f"-{number}")
+
+
 @dataclass(frozen=True)
 class Account:
     """Everything that the platform has committed to keep."""
@@ -112,6 +117,7 @@ class Stack:
     project: str
     settings: dict[str, str] = field(default_factory=dict)
     password: str = "admin"
+    servers: tuple[str, ...] = SERVERS
     figures: dict[str, str] = field(default_factory=dict)
     started: float = 0.0
 
@@ -176,13 +182,16 @@ class Stack:
     # Containers.
 
     def containers(self) -> dict[str, dict[str, Any]]:
-        """Return what Docker knows of each service's container."""
+        """Return what Docker knows of each service's container.
+
+        Further containers of a service have their number behind its name: `airflow-worker-2`.
+        """
         names = self.command(
             *("docker", "ps", "--all", "--quiet", "--filter"),
             f"label=com.docker.compose.project={self.project}",
         ).split()
         inspected = json.loads(self.command("docker", "inspect", *names)) if names else []
-        return {service_of(container): container for container in inspected}
+        return {_name(container): container for container in inspected}
 
     def kill(self, *services: str) -> None:
         """Kill containers as `docker kill` does: without a warning."""
@@ -194,7 +203,7 @@ class Stack:
         return all(
             containers[service]["State"].get("Health", {}).get("Status") == "healthy"
             and containers[service]["State"]["Status"] == "running"
-            for service in SERVERS
+            for service in self.servers
         )
 
     def wait_until_healed(self, seconds: float = 240) -> float:
@@ -206,7 +215,7 @@ class Stack:
     # What people and programs reach.
 
     def address(self, port: str) -> str:
-        return f"http://127.0.0.1:{PORTS[port]}"
+        return f"http://127.0.0.1:{self.environment[port]}"
 
     def airflow(self, method: str, path: str, **arguments: Any) -> Any:
         """Ask Airflow's API as the administrator."""

@@ -19,6 +19,7 @@ USED_BY: Mapping[str, set[str]] = {
     "MYSQL_PASSWORD": {"mysql", "mlflow", "mlflow-init"},
     "MYSQL_ROOT_PASSWORD": {"mysql"},
     "POSTGRES_PASSWORD": {"postgres", "airflow"},
+    "REDIS_PASSWORD": set(),
 }
 """Which services use a secret; `airflow` stands for all of Airflow's."""
 

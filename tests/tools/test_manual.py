@@ -13,13 +13,13 @@ from tests.conftest import ROOT
 from tools.containers.passwords import read_variables
 
 MANUAL = read_variables(ROOT / ".env.example")
-COMPOSE = (ROOT / "docker-compose.yaml").read_text()
+COMPOSE = "".join(path.read_text() for path in sorted(ROOT.glob("docker-compose*.yaml")))
 SHARED_ENV = "".join(
     (ROOT / name).read_text() for name in ("airflow/airflow.env", "mlflow/mlflow.env")
 )
 
-INSIDE = {"DATA_API_URL", "DATASETS_URL"}
-"""Whose default in the containers is another one; the manual says it in words."""
+INSIDE = {"DATA_API_URL", "DATASETS_URL", "TRAINING_SLOTS"}
+"""Whose default in the containers, or with many workers, is another one; the manual says it."""
 
 
 def _shown(value: object) -> str:

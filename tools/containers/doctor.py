@@ -115,10 +115,14 @@ def versions(platform: Platform | None) -> Iterator[Finding]:
 def memory(platform: Platform) -> Iterator[Finding]:
     """Check that there is enough memory for training beside all services."""
     total = int(docker("info", "--format", "{{.MemTotal}}")) / 2**30
-    if total < _MEMORY_GB:
+    worker = platform.services.get("airflow-worker", {})
+    workers = worker.get("scale", 1) * int(worker.get("mem_limit", 0)) / 2**30
+    if total < _MEMORY_GB + workers:
+        with_them = f", and {workers:.1f} more for its workers" if workers else ""
         yield Finding(
-            f"Docker has {total:.1f} GB of memory; the platform is made for 8",
-            "give the machine (or Docker Desktop) more, or move a database outside: .env.example",
+            f"Docker has {total:.1f} GB of memory; the platform is made for 8{with_them}",
+            "give the machine (or Docker Desktop) more, or move a database outside"
+            f"{', or start fewer WORKERS' if workers else ''}: .env.example",
         )
 
 

@@ -42,8 +42,12 @@ SECRETS: Mapping[str, Callable[[], str]] = {
     "MYSQL_PASSWORD": _password,
     "MYSQL_ROOT_PASSWORD": _password,
     "POSTGRES_PASSWORD": _password,
+    "REDIS_PASSWORD": _password,
 }
 """Generates a new value for each. None needs quoting in a URL, in SQL or in `.env`."""
+
+_OF_OVERRIDES = {"REDIS_PASSWORD"}
+"""Only a compose file of its own has the service; without it the platform has no such secret."""
 
 
 def read_variables(file: Path) -> dict[str, str]:
@@ -73,7 +77,8 @@ def reason_not_to_start(environment: Mapping[str, str], manual: Path) -> str | N
     """Return why the platform must not start with these settings, and the remedy; else None."""
     addresses = {environment.get(name) or LOOPBACK for name in ADDRESSES}
     public = sorted(address for address in addresses if not is_loopback(address))
-    defaults = defaults_in_use(environment, manual)
+    absent = _OF_OVERRIDES - environment.keys()
+    defaults = [name for name in defaults_in_use(environment, manual) if name not in absent]
     if not public or not defaults:
         return None
     return (

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from tools.containers import doctor, keeper
-from tools.containers.engine import ROOT, DockerFailed, project
+from tools.containers.engine import ROOT, DockerFailed, docker, label, project
 from tools.containers.passwords import is_loopback
 
 
@@ -61,7 +61,15 @@ def _print_findings(findings: Sequence[doctor.Finding]) -> None:
 def down(*, volumes: bool) -> int:
     """Stop and remove every container; keep the data unless `volumes`."""
     keeper.stop()
-    return _compose("down", "--remove-orphans", *(["--volumes"] if volumes else []))
+    # Those of profiles, such as Flower, are no orphans: they would stay, and keep their volumes.
+    everything = ("--profile", "*", "down", "--remove-orphans")
+    failed = _compose(*everything, *(["--volumes"] if volumes else []))
+    if volumes and not failed:
+        # Those of a compose file that COMPOSE_FILE names no longer.
+        left = docker("volume", "ls", "--quiet", "--filter", f"label={label()}").split()
+        if left:
+            docker("volume", "rm", *left)
+    return failed
 
 
 def _is_sure() -> bool:

@@ -9,9 +9,9 @@ import yaml
 from tests.conftest import ROOT
 from tools.containers.passwords import ADDRESSES, LOOPBACK
 
-SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())[
-    "services"
-]
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+CELERY: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.celery.yaml").read_text())
 STORES = ("mysql", "minio", "postgres")
 
 
@@ -57,3 +57,21 @@ def test_logs_of_airflow_go_to_a_volume() -> None:
             }
             assert {folder.startswith("/var/log/airflow") for folder in folders} == {True}
             assert len(folders) == 2
+
+
+def test_services_of_many_workers_are_confined_and_limited_as_the_others() -> None:
+    added = {name: CELERY["services"][name] for name in CELERY["services"] if name not in SERVICES}
+    assert CELERY["x-confined"] == COMPOSE["x-confined"]
+    for definition in added.values():
+        assert definition["mem_limit"]
+        assert all(port.startswith(f"{LOOPBACK}:") for port in definition.get("ports", ()))
+        of_base = definition.get("extends", {}).get("file") == "docker-compose.yaml"
+        assert of_base or CELERY["x-confined"].items() <= definition.items()
+
+
+def test_a_worker_runs_tasks_with_the_settings_of_the_scheduler() -> None:
+    worker = CELERY["services"]["airflow-worker"]
+    assert worker["extends"] == {"file": "docker-compose.yaml", "service": "airflow-scheduler"}
+    scheduler = CELERY["services"]["airflow-scheduler"]["environment"]
+    assert CELERY["x-celery"].items() <= scheduler.items()
+    assert CELERY["x-celery"].items() <= worker["environment"].items()

@@ -61,6 +61,19 @@ def test_port_of_our_own_container_is_no_finding(taken_port: int) -> None:
     assert list(doctor.ports(platform)) == []
 
 
+@pytest.mark.parametrize(("workers", "findings"), [(None, 0), (1, 0), (3, 1)])
+def test_memory_is_counted_with_that_of_the_workers(
+    monkeypatch: pytest.MonkeyPatch, workers: int | None, findings: int
+) -> None:
+    monkeypatch.setattr(doctor, "docker", lambda *command: str(12 * 2**30))
+    platform = _platform()
+    if workers:
+        platform.services["airflow-worker"] = {"scale": workers, "mem_limit": str(3 * 2**30)}
+    found = [finding.problem for finding in doctor.memory(platform)]
+    assert len(found) == findings
+    assert all("made for 8, and 9.0 more for its workers" in problem for problem in found)
+
+
 def test_default_password_on_a_public_address_is_found() -> None:
     platform = _platform(address="0.0.0.0")
     assert list(doctor.passwords(platform)) == []

@@ -56,6 +56,13 @@ def test_public_address_is_refused_with_one_default_left(
             assert "make secrets" in reason
 
 
+def test_public_address_needs_no_secret_of_a_service_that_is_not_there(
+    strong: dict[str, str],
+) -> None:
+    del strong["REDIS_PASSWORD"]
+    assert reason_not_to_start(strong | {"UI_ADDRESS": "0.0.0.0"}, MANUAL) is None
+
+
 def test_only_loopback_addresses_are_loopback() -> None:
     assert is_loopback("127.0.0.1")
     assert not is_loopback("10.0.0.1")

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from tools.containers import up
+from tools.containers import keeper, up
 
 
 @pytest.fixture
@@ -56,3 +56,22 @@ def test_a_script_is_not_asked(
 ) -> None:
     assert run(monkeypatch, *arguments) == 0
     assert removed == [volumes]
+
+
+def test_removing_the_data_removes_the_volumes_of_every_compose_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[tuple[str, ...]] = []
+
+    def docker(*arguments: str) -> str:
+        asked.append(arguments)
+        return "forest_redis_data\n" if "ls" in arguments else ""
+
+    monkeypatch.setattr(keeper, "stop", lambda: None)
+    monkeypatch.setattr(up, "_compose", lambda *arguments: 0)
+    monkeypatch.setattr(up, "label", lambda: "project=forest")
+    monkeypatch.setattr(up, "docker", docker)
+    assert up.down(volumes=False) == 0
+    assert asked == []
+    assert up.down(volumes=True) == 0
+    assert asked[-1] == ("volume", "rm", "forest_redis_data")
