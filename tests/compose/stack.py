@@ -41,15 +41,21 @@ OBSERVATION = {
 }
 
 _LIST_FILES = """
-import hashlib, json, pathlib
-root = pathlib.Path("/data/datasets")
+import hashlib, json, os
+from covertype.storage import open_store
+store = open_store(os.environ["DATASETS_URL"])
+files = {
+    f"{folder}/{name}": store.at(folder).read(name)
+    for folder in store.folders() if folder.startswith("group_")
+    for name in store.at(folder).names() if name.endswith(".csv")
+}
 print(json.dumps({
-    path.relative_to(root).as_posix(): [
-        hashlib.sha256(path.read_bytes()).hexdigest(),
-        sorted({line.count(",") + 1 for line in path.read_text().splitlines()}),
-        len(path.read_text().splitlines()),
+    name: [
+        hashlib.sha256(content).hexdigest(),
+        sorted({line.count(b",") + 1 for line in content.splitlines()}),
+        len(content.splitlines()),
     ]
-    for path in root.glob("group_*/*.csv")
+    for name, content in files.items()
 }))
 """
 
