@@ -11,7 +11,7 @@ RUN := $(UV) run --no-sync
 # Many processes start at once: compiling every module on installation beats each of them doing so.
 export UV_COMPILE_BYTECODE := 1
 
-.PHONY: help install run smoke bench bench-training bench-serving bench-connections load rebuild-data promote rollback reproduce up down logs secrets doctor test coverage test-browser test-compose test-growth format lint
+.PHONY: help install run smoke bench bench-training bench-serving bench-connections load rebuild-data promote rollback reproduce up up-replicas down logs secrets doctor test coverage test-browser test-compose test-growth format lint
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -52,7 +52,8 @@ load: install ## Ask the running service as many users do, with Locust (LOAD_URL
 
 # Those that need neither Docker nor a browser, and can run side by side.
 MAIN_TESTS := -n 2 --dist loadfile --no-loadscope-reorder \
-	--ignore tests/browser --ignore tests/compose --ignore tests/growth --ignore tests/faults
+	--ignore tests/browser --ignore tests/compose --ignore tests/compose_replicas \
+	--ignore tests/growth --ignore tests/faults
 
 test: install ## Run the tests
 	$(RUN) pytest $(MAIN_TESTS)
@@ -95,8 +96,16 @@ reproduce: ## Train a version again from its snapshot, and compare the answers: 
 			-m covertype.reproduce "$$VERSION"; \
 		else $(call ON_THIS_MACHINE,covertype.reproduce "$$VERSION"); fi
 
+# An override is added to the files that COMPOSE_FILE names, in the shell or in .env.
+COMPOSE_FILES = $(or $(COMPOSE_FILE),$(shell sed -n 's/^COMPOSE_FILE=//p' .env 2>/dev/null),docker-compose.yaml)
+UP_WITH = COMPOSE_FILE="$(COMPOSE_FILES)$(if $(findstring $(1),$(COMPOSE_FILES)),,:$(1))" \
+	$(PYTHON) -m tools.containers.up
+
 up: ## Start the platform in containers and wait until all is healthy
 	@$(PYTHON) -m tools.containers.up
+
+up-replicas: ## Start the platform with REPLICAS=n inference services (3) behind a gateway
+	@$(call UP_WITH,docker-compose.replicas.yaml)
 
 down: ## End the containers and keep the data; VOLUMES=1 removes it too, after asking (YES=1: at once)
 	@$(PYTHON) -m tools.containers.up --down $(if $(VOLUMES),--volumes) $(if $(YES),--yes)
@@ -117,6 +126,7 @@ test-browser: install ## Use the app in a real browser, against real services; p
 
 test-compose: install ## Test the platform in containers from nothing, with faults; needs Docker
 	$(RUN) pytest $(or $(TESTS),tests/compose)
+	$(if $(TESTS),,$(RUN) pytest tests/compose_replicas)
 
 test-growth: install ## Test ten batches in containers (needs Docker), and a clock that jumps by a day
 	@$(UV) sync --locked --quiet --group clock
