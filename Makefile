@@ -11,7 +11,7 @@ RUN := $(UV) run --no-sync
 # Many processes start at once: compiling every module on installation beats each of them doing so.
 export UV_COMPILE_BYTECODE := 1
 
-.PHONY: help install run smoke bench bench-training bench-serving bench-connections load rebuild-data promote rollback reproduce up up-celery down logs secrets doctor test coverage test-browser test-compose test-celery test-growth format lint
+.PHONY: help install run smoke bench bench-training bench-serving bench-connections load rebuild-data promote rollback reproduce up up-celery up-replicas down logs secrets doctor test coverage test-browser test-compose test-celery test-growth format lint
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -53,6 +53,7 @@ load: install ## Ask the running service as many users do, with Locust (LOAD_URL
 # Those that need neither Docker nor a browser, and can run side by side.
 MAIN_TESTS := -n 2 --dist loadfile --no-loadscope-reorder \
 	--ignore tests/browser --ignore tests/compose --ignore tests/compose_celery \
+	--ignore tests/compose_replicas \
 	--ignore tests/growth --ignore tests/faults
 
 test: install ## Run the tests
@@ -96,13 +97,19 @@ reproduce: ## Train a version again from its snapshot, and compare the answers: 
 			-m covertype.reproduce "$$VERSION"; \
 		else $(call ON_THIS_MACHINE,covertype.reproduce "$$VERSION"); fi
 
+# An override is added to the files that COMPOSE_FILE names, in the shell or in .env.
+COMPOSE_FILES = $(or $(COMPOSE_FILE),$(shell sed -n 's/^COMPOSE_FILE=//p' .env 2>/dev/null),docker-compose.yaml)
+UP_WITH = COMPOSE_FILE="$(COMPOSE_FILES)$(if $(findstring $(1),$(COMPOSE_FILES)),,:$(1))" \
+	$(PYTHON) -m tools.containers.up
+
 up: ## Start the platform in containers and wait until all is healthy
 	@$(PYTHON) -m tools.containers.up
 
-# COMPOSE_FILE in .env makes every command do so.
-up-celery: export COMPOSE_FILE := docker-compose.yaml:docker-compose.celery.yaml
 up-celery: ## Start it with Airflow's tasks in many workers: WORKERS=n, 3 by default; `make up` ends them
-	@$(PYTHON) -m tools.containers.up
+	@$(call UP_WITH,docker-compose.celery.yaml)
+
+up-replicas: ## Start it with several inference services behind a gateway: REPLICAS=n, 3 by default
+	@$(call UP_WITH,docker-compose.replicas.yaml)
 
 down: ## End the containers and keep the data; VOLUMES=1 removes it too, after asking (YES=1: at once)
 	@$(PYTHON) -m tools.containers.up --down $(if $(VOLUMES),--volumes) $(if $(YES),--yes)
@@ -123,6 +130,7 @@ test-browser: install ## Use the app in a real browser, against real services; p
 
 test-compose: install ## Test the platform in containers from nothing, with faults; needs Docker
 	$(RUN) pytest $(or $(TESTS),tests/compose)
+	$(if $(TESTS),,$(RUN) pytest tests/compose_replicas)
 
 test-celery: install ## Test three workers in containers, with kills; needs Docker
 	$(RUN) pytest tests/compose_celery

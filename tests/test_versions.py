@@ -12,13 +12,19 @@ from packaging.specifiers import SpecifierSet
 import api as data_api
 from inference.api.app import create_app as create_inference
 from inference.settings import ServingSettings
-from tests.compose.images import image_of
+from tests.compose.images import COMPOSE_FILES, image_of, services_of
 from tests.conftest import ROOT
 from tools.containers.passwords import read_variables
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())
 MAKEFILE = (ROOT / "Makefile").read_text()
+IMAGES = {
+    definition["image"]
+    for file in COMPOSE_FILES
+    for definition in services_of(file).values()
+    if "image" in definition
+}
 VERSION = PROJECT["project"]["version"]
 OLDEST_PYTHON = PROJECT["project"]["requires-python"].removeprefix(">=").partition(",")[0]
 
@@ -49,7 +55,11 @@ def _files_with(pattern: str) -> set[str]:
         (r"\bmysql:[0-9]+\.", {"docker-compose.yaml"}),
         # The manual states every default; test_manual compares them.
         (r"RELEASE\.[0-9]{4}-", {"docker-compose.yaml", ".env.example"}),
-        (rf"\b{re.escape(VERSION)}\b", {"pyproject.toml", "docker-compose.yaml"}),
+        (
+            rf"\b{re.escape(VERSION)}\b",
+            {"pyproject.toml", "docker-compose.yaml", "docker-compose.replicas.yaml"},
+        ),
+        (r"\bnginx:[0-9]+\.", {"docker-compose.replicas.yaml", ".env.example"}),
         (r"^requires-python", {"pyproject.toml"}),
     ],
 )
@@ -58,11 +68,7 @@ def test_a_version_is_typed_in_one_file(pattern: str, owners: set[str]) -> None:
 
 
 def test_own_images_have_the_version_of_the_project() -> None:
-    own = [
-        definition["image"]
-        for definition in COMPOSE["services"].values()
-        if definition["image"].startswith(("covertype-", "custom-"))
-    ]
+    own = {image for image in IMAGES if image.startswith(("covertype-", "custom-"))}
     assert {image.rpartition(":")[2] for image in own} == {VERSION}
     assert image_of("inference") in own
 
@@ -75,10 +81,9 @@ def test_every_image_has_an_exact_tag() -> None:
         for line in file.read_text().splitlines()
         if line.startswith("FROM ")
     }
-    assert bases == {"${PYTHON_IMAGE}", "${MINIO_IMAGE}"}
-    images = {definition["image"] for definition in COMPOSE["services"].values()}
+    assert bases == {"${PYTHON_IMAGE}", "${MINIO_IMAGE}", "${NGINX_IMAGE}"}
     manual = read_variables(ROOT / ".env.example")
-    for image in {*images, manual["MINIO_IMAGE"], arguments["PYTHON_IMAGE"]}:
+    for image in {*IMAGES, manual["MINIO_IMAGE"], manual["NGINX_IMAGE"], arguments["PYTHON_IMAGE"]}:
         assert re.search(r":[\w.-]*\d", image), image
         assert "latest" not in image
 

@@ -8,7 +8,7 @@ import pytest
 from tests.compose.stack import Stack, wait_for
 from tests.conftest import ROOT
 
-_FIGURES = pytest.StashKey[dict[str, str]]()
+FIGURES = pytest.StashKey[dict[str, str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,7 +28,7 @@ def stack(pytestconfig: pytest.Config) -> Iterator[Stack]:
     stack = Stack(
         folder, "covertype-test", settings={"RETRAIN_GROWTH": "10", "BATCH_SECONDS": "3600"}
     )
-    pytestconfig.stash[_FIGURES] = stack.figures
+    pytestconfig.stash[FIGURES] = stack.figures
     keep = pytestconfig.getoption("--keep-platform")
     if keep and folder.exists() and stack.containers():
         yield stack
@@ -46,7 +46,7 @@ def stack(pytestconfig: pytest.Config) -> Iterator[Stack]:
 
 
 @pytest.fixture(autouse=True)
-def _artifacts_through_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+def artifacts_through_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
     """As docs/compose.md tells clients on other machines."""
     monkeypatch.setenv("MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD", "false")
     monkeypatch.setenv("MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD", "false")
@@ -68,5 +68,5 @@ def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
     """Print what was measured."""
-    for name, figure in config.stash.get(_FIGURES, {}).items():
+    for name, figure in config.stash.get(FIGURES, {}).items():
         terminalreporter.write_line(f"{name}: {figure}")

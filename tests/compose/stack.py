@@ -124,6 +124,7 @@ class Stack:
     settings: dict[str, str] = field(default_factory=dict)
     password: str = "admin"
     servers: tuple[str, ...] = SERVERS
+    ports: Mapping[str, int] = field(default_factory=lambda: PORTS)
     figures: dict[str, str] = field(default_factory=dict)
     started: float = 0.0
 
@@ -134,22 +135,26 @@ class Stack:
             "PYTHON": sys.executable,
             "COMPOSE_PROJECT_NAME": self.project,
             "NETWORK_NAME": f"{self.project}_network",
-            **{name: str(port) for name, port in PORTS.items()},
+            **{name: str(port) for name, port in self.ports.items()},
             **self.settings,
         }
 
     def begin(self) -> None:
         """Build the images of the present code and start the platform from nothing."""
-        if self.folder.exists():
-            self.make("down", "VOLUMES=1", "YES=1")
-            shutil.rmtree(self.folder)
-        _copy_repository(self.folder)
+        self.copy_repository()
         begun = time.monotonic()
         self.compose("build")
         self.figures["Building the images"] = f"{time.monotonic() - begun:.0f} s"
         self.started = time.monotonic()
         self.make("up")
         self.figures["From nothing to all healthy"] = f"{time.monotonic() - self.started:.0f} s"
+
+    def copy_repository(self) -> None:
+        """Copy the repository, after removing what an earlier run left."""
+        if self.folder.exists():
+            self.make("down", "VOLUMES=1", "YES=1")
+            shutil.rmtree(self.folder)
+        _copy_repository(self.folder)
 
     @property
     def keeper_log(self) -> Path:
@@ -192,12 +197,17 @@ class Stack:
 
         Further containers of a service have their number behind its name: `airflow-worker-2`.
         """
+        return {_name(container): container for container in self._inspected()}
+
+    def _inspected(self) -> list[dict[str, Any]]:
         names = self.command(
             *("docker", "ps", "--all", "--quiet", "--filter"),
             f"label=com.docker.compose.project={self.project}",
         ).split()
-        inspected = json.loads(self.command("docker", "inspect", *names)) if names else []
-        return {_name(container): container for container in inspected}
+        found: list[dict[str, Any]] = (
+            json.loads(self.command("docker", "inspect", *names)) if names else []
+        )
+        return found
 
     def kill(self, *services: str) -> None:
         """Kill containers as `docker kill` does: without a warning."""
@@ -221,7 +231,7 @@ class Stack:
     # What people and programs reach.
 
     def address(self, port: str) -> str:
-        return f"http://127.0.0.1:{self.environment[port]}"
+        return f"http://127.0.0.1:{self.ports[port]}"
 
     def airflow(self, method: str, path: str, **arguments: Any) -> Any:
         """Ask Airflow's API as the administrator."""

@@ -19,8 +19,6 @@ def stack(pytestconfig: pytest.Config) -> Iterator[Stack]:
         ROOT / ".local" / "test-celery",
         "covertype-celery",
         settings={
-            # Beside those of the other tests.
-            **{name: str(port + 100) for name, port in PORTS.items()},
             "COMPOSE_FILE": ":".join(
                 f"docker-compose{part}.yaml" for part in ("", ".celery", ".s3-logs")
             ),
@@ -30,6 +28,8 @@ def stack(pytestconfig: pytest.Config) -> Iterator[Stack]:
             "RETRAIN_GROWTH": "10",
             "BATCH_SECONDS": "3600",
         },
+        # Beside those of the other tests.
+        ports={name: port + 100 for name, port in PORTS.items()},
         servers=(*SERVERS, "redis", *WORKERS),
     )
     pytestconfig.stash[_FIGURES] = stack.figures

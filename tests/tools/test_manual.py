@@ -9,11 +9,12 @@ import api as data_api
 from covertype.settings import Settings
 from covertype_ui.settings import UiSettings
 from inference.settings import ServingSettings
+from tests.compose.images import COMPOSE_FILES
 from tests.conftest import ROOT
 from tools.containers.passwords import read_variables
 
 MANUAL = read_variables(ROOT / ".env.example")
-COMPOSE = "".join(path.read_text() for path in sorted(ROOT.glob("docker-compose*.yaml")))
+COMPOSE = "".join(file.read_text() for file in COMPOSE_FILES)
 SHARED_ENV = "".join(
     (ROOT / name).read_text() for name in ("airflow/airflow.env", "mlflow/mlflow.env")
 )

@@ -9,7 +9,7 @@ import pytest
 
 from covertype.contract import CLASSES
 from covertype_ui.examples import TYPICAL
-from covertype_ui.inference import InferenceClient, ServiceFailed
+from covertype_ui.inference import InferenceClient, ServiceAway, ServiceFailed
 from tests.ui.fakes import FakeInference, batch_reply, model_body, prediction_body
 
 ROW = TYPICAL["Aspen"]
@@ -74,6 +74,15 @@ def test_an_answer_that_is_not_the_services_is_a_failure_of_it(
     fake_inference.routes[route] = batch_reply(one_row) if callable(body) else (200, body)
     with pytest.raises(ServiceFailed):
         ask(client)
+
+
+@pytest.mark.parametrize("status", [502, 504])
+def test_a_gateway_without_a_replica_means_that_the_service_is_away(
+    fake_inference: FakeInference, client: InferenceClient, status: int
+) -> None:
+    fake_inference.routes["POST /predict"] = (status, {"detail": "No replica answers"})
+    with pytest.raises(ServiceAway):
+        client.predict(ROW)
 
 
 def test_a_model_can_be_remembered_with_its_moment(

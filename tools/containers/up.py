@@ -61,6 +61,8 @@ def _print_findings(findings: Sequence[doctor.Finding]) -> None:
 def down(*, volumes: bool) -> int:
     """Stop and remove every container; keep the data unless `volumes`."""
     keeper.stop()
+    # The cache of each replica is an anonymous volume, which `down` would leave behind.
+    _compose("rm", "--stop", "--force", "--volumes", "inference")
     # Those of profiles, such as Flower, are no orphans: they would stay, and keep their volumes.
     everything = ("--profile", "*", "down", "--remove-orphans")
     failed = _compose(*everything, *(["--volumes"] if volumes else []))
@@ -94,7 +96,7 @@ def _show(platform: doctor.Platform) -> None:
     print(
         f"""
   Form        {at["ui"]}
-  Inference   {at["inference"]}/docs
+  Inference   {at.get("gateway") or at["inference"]}/docs
   Airflow     {at["airflow-webserver"]}   login admin, password AIRFLOW_ADMIN_PASSWORD
   MLflow      {at["mlflow"]}
   Data API    {at["data-api"]}/docs

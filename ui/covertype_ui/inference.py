@@ -19,6 +19,8 @@ from covertype.contract import CLASSES, FEATURE_NAMES
 from covertype.rows.observations import Observation
 
 _INVALID_INPUT = 422
+_NO_REPLICA = (502, 504)
+"""The statuses of a gateway behind which no replica of the service answers."""
 
 Answer = TypeVar("Answer", bound=msgspec.Struct)
 
@@ -27,7 +29,7 @@ Answer = TypeVar("Answer", bound=msgspec.Struct)
 
 
 class ServiceAway(Exception):
-    """Nothing answers at the address of the service."""
+    """No service answers at its address."""
 
 
 class ServiceSlow(Exception):
@@ -150,6 +152,8 @@ class InferenceClient:
             raise ServiceAway from error
         if response.status_code == requests.codes.service_unavailable:
             raise ServiceBusy if self._is_ready() else ServiceWithoutModel
+        if response.status_code in _NO_REPLICA:
+            raise ServiceAway
         if response.status_code == _INVALID_INPUT:
             raise InvalidInput(_invalid_features(response.content))
         if not response.ok:

@@ -1,16 +1,16 @@
-"""What the compose file settles for every service, whatever the settings are."""
+"""What the compose files settle for every service, whatever the settings are."""
 
 import re
-from typing import Any
 
 import pytest
-import yaml
 
+from tests.compose.images import services_of
 from tests.conftest import ROOT
 from tools.containers.passwords import ADDRESSES, LOOPBACK
 
+SERVICES = services_of(ROOT / "docker-compose.yaml")
+REPLICAS = services_of(ROOT / "docker-compose.replicas.yaml")
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())
-SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 CELERY: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.celery.yaml").read_text())
 STORES = ("mysql", "minio", "postgres")
 
@@ -35,9 +35,21 @@ def test_every_other_service_is_published_by_an_address_that_the_check_of_passwo
     assert set(ADDRESSES) <= SERVICES["make-secrets-check"]["environment"].keys()
 
 
-@pytest.mark.parametrize("service", SERVICES)
+def test_the_gateway_takes_the_port_of_the_service_and_is_confined_as_it_is() -> None:
+    inference, gateway = SERVICES["inference"], REPLICAS["gateway"]
+    assert gateway["ports"] == inference["ports"]
+    assert not REPLICAS["inference"]["ports"]
+    alike = ("init", "read_only", "cap_drop", "security_opt", "logging", "restart", "networks")
+    for name in alike:
+        assert gateway[name] == inference[name], name
+    limits = gateway["environment"]
+    assert limits.pop("GATEWAY_MAX_REQUESTS")
+    assert limits.items() <= inference["environment"].items()
+
+
+@pytest.mark.parametrize("service", [*SERVICES, "gateway"])
 def test_a_service_has_limits_of_memory_of_processes_and_of_files_in_memory(service: str) -> None:
-    definition = SERVICES[service]
+    definition = ({**REPLICAS, **SERVICES})[service]
     assert definition["mem_limit"]
     assert definition["pids_limit"] <= 1024
     assert all("size=" in folder for folder in definition.get("tmpfs", ()))
