@@ -199,6 +199,14 @@ class Stack:
         """
         return {_name(container): container for container in self._inspected()}
 
+    def replicas(self, service: str) -> dict[str, dict[str, Any]]:
+        """Return what Docker knows of each container of a service, by its name."""
+        return {
+            container["Name"].lstrip("/"): container
+            for container in self._inspected()
+            if service_of(container) == service
+        }
+
     def _inspected(self) -> list[dict[str, Any]]:
         names = self.command(
             *("docker", "ps", "--all", "--quiet", "--filter"),

@@ -1,8 +1,10 @@
 """What the compose files settle for every service, whatever the settings are."""
 
 import re
+from typing import Any
 
 import pytest
+import yaml
 
 from tests.compose.images import services_of
 from tests.conftest import ROOT
