@@ -20,6 +20,12 @@ from tests.growth.watch import Watch
 FORESTS = [{"n_estimators": 60 + number, "max_depth": 12} for number in range(6)]
 """Each is a task of its own: two together would have more than a hundred trees."""
 
+_FOLDERS = """
+import os
+from covertype.storage import open_store
+print(*open_store(os.environ["DATASETS_URL"]).folders())
+"""
+
 DEAF = WORKERS[-1]
 CHECK = ("python", "/app/worker_health.py")
 
@@ -91,6 +97,22 @@ def test_loop_ends_in_production_and_every_worker_ran_tasks(stack: Stack) -> Non
     stack.figures["Tasks of the first loop"] = str(ran_on)
     stack.figures["MiB of each worker at rest"] = _memory(stack)
     assert ran_on.keys() == set(WORKERS)
+
+
+def test_datasets_are_in_s3_alone(stack: Stack) -> None:
+    """Those of the workers, of the service and of the history; the volume has empty folders."""
+
+    def folders() -> set[str]:
+        return set(
+            stack.compose("exec", "-T", "airflow-scheduler", "python", "-c", _FOLDERS).split()
+        )
+
+    written = {"group_1", "group_10", "processed", "training", "promotions", "predictions"}
+    wait_for("the prediction log", lambda: folders() >= written, 60)
+    on_disk = stack.compose(
+        "exec", "-T", "airflow-scheduler", "find", "/data/datasets", "-type", "f"
+    )
+    assert on_disk == ""
 
 
 def test_the_seven_forests_are_spread_over_the_workers(stack: Stack) -> None:
