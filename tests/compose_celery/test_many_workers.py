@@ -171,8 +171,9 @@ def test_task_of_a_killed_worker_runs_again_and_its_log_is_kept(stack: Stack) ->
         f"after {time.monotonic() - killed:.0f} s, on {hosts[second['hostname']]}; "
         f"at first on {hosts[lost['hostname']]}"
     )
-    stack.wait_until_idle()
+    # The scheduled runs go on meanwhile, so this comes before the wait for their end.
     stack.wait_until_healed(300)
+    stack.wait_until_idle()
     _check_trained(before, stack.account())
     kept, _ = _log(stack, lost, 1)
     assert said
