@@ -68,9 +68,12 @@ test: install ## Run the tests
 coverage: install ## Run most of the tests and report which lines they run; no gate
 	$(RUN) pytest $(MAIN_TESTS) --cov
 
+REBUILD = covertype.rebuild $(if $(FEWER_ROWS),--fewer-rows)
+
 rebuild-data: install ## Make the processed rows again from all raw files; FEWER_ROWS=1 accepts fewer than now
-	@DATASETS_URL="$${DATASETS_URL:-.local/state/datasets}" \
-		$(RUN) python -m covertype.rebuild $(if $(FEWER_ROWS),--fewer-rows)
+	@if $(IN_CONTAINERS); \
+		then docker compose exec -T airflow-scheduler python -m $(REBUILD); \
+		else DATASETS_URL="$${DATASETS_URL:-.local/state/datasets}" $(RUN) python -m $(REBUILD); fi
 
 # Where the platform runs in containers, they do it; else the one of `make run`.
 export VERSION WHY

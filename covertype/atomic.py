@@ -14,6 +14,9 @@ from pathlib import Path
 _WAIT_SECONDS = 300
 _PAUSE_SECONDS = 0.02
 _MB = 1_000_000
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+"""What file systems without hard links say."""
+
 _FULL_BELOW = 65_536
 """Bytes that a disk may have free although it counts as full."""
 
@@ -114,6 +117,13 @@ def commit(temporary: Path, path: Path, mode: int = 0o644, *, exclusive: bool = 
             path.hardlink_to(temporary)
         except FileExistsError:
             return False
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            with locked(path.parent / ".lock"):
+                if path.exists():
+                    return False
+                temporary.replace(path)
     else:
         temporary.replace(path)
     sync_folder(path.parent)

@@ -19,7 +19,11 @@ from covertype.storage import open_store
 def change_dag(dag_id: str, versions: Callable[[list[Entry]], list[Entry]], about: str) -> None:
     """Define a DAG that changes Production; the job of the same kind does it."""
     root = os.environ.get("DATASETS_URL")
-    listed = versions(History(open_store(root).at(FOLDER)).entries()) if root else []
+    try:
+        listed = versions(History(open_store(root).at(FOLDER)).entries()) if root else []
+    except OSError:
+        # The form then lists none; the DAG itself says why it can't be read.
+        listed = []
 
     @dag(
         dag_id=dag_id,

@@ -14,11 +14,12 @@ from covertype.contract import COLUMNS
 from covertype.data.arrivals import Record
 from covertype.rows import arrow
 from covertype.rows.codes import Codes, distinct, find, rechunk
-from covertype.storage import Store
+from covertype.storage import Store, Unavailable
 
 _RECORD = b"covertype.read"
 _GROUP_ROWS = 65_536
 _HEADER = (",".join(COLUMNS) + "\n").encode()
+_CSV_OPTIONS = pa_csv.WriteOptions(include_header=False, quoting_style="none")
 _NAME = "covertype_preprocessed"
 CSV, PARQUET = f"{_NAME}.csv", f"{_NAME}.parquet"
 
@@ -102,10 +103,7 @@ class Processed:
                 yield part
             yield new[~known]
 
-        in_step = self._csv_in_step()
         total = self._write(merged(), record)
-        if in_step:
-            self._extend_csv(new[~known])
         self.mend_csv()
         return total
 
@@ -116,8 +114,14 @@ class Processed:
 
     def mend_csv(self) -> None:
         """Write the CSV whole if it is not in step; the caller holds the lock."""
-        if self.exists() and not self._csv_in_step():
-            self._write_csv(_HEADER, self._parts())
+        if self.exists() and not self.folder.is_made_from(CSV, PARQUET):
+            with (
+                self.folder.replacing(CSV, made_from=PARQUET) as temporary,
+                temporary.open("wb") as file,
+            ):
+                file.write(_HEADER)
+                for part in self._parts():
+                    pa_csv.write_csv(arrow.to_table(part), file, _CSV_OPTIONS)
 
     def clear(self) -> None:
         """Remove everything; the caller holds the lock."""
@@ -145,6 +149,8 @@ class Processed:
             return
         try:
             yield from read_parts(self.folder, PARQUET)
+        except Unavailable:
+            raise
         except (ValueError, OSError) as error:
             raise self._damaged(error) from error
 
@@ -166,19 +172,3 @@ class Processed:
                 total += len(group)
             writer.add_key_value_metadata({_RECORD: record.to_json()})
         return total
-
-    def _csv_in_step(self) -> bool:
-        return self.folder.is_made_from(CSV, PARQUET)
-
-    def _extend_csv(self, new: Codes) -> None:
-        self._write_csv(self.folder.read(CSV), [new])
-
-    def _write_csv(self, beginning: bytes, parts: Iterable[Codes]) -> None:
-        options = pa_csv.WriteOptions(include_header=False, quoting_style="none")
-        with (
-            self.folder.replacing(CSV, made_from=PARQUET) as temporary,
-            temporary.open("wb") as file,
-        ):
-            file.write(beginning)
-            for part in parts:
-                pa_csv.write_csv(arrow.to_table(part), file, options)

@@ -25,10 +25,16 @@ class Folder:
         return Folder(self.path / folder)
 
     def names(self) -> Iterator[str]:
-        yield from (entry.name for entry in self._entries() if entry.is_file())
+        for entry in self._entries():
+            if not entry.name.startswith(".") and entry.is_file():
+                yield entry.name
 
     def folders(self) -> list[str]:
-        return sorted(entry.name for entry in self._entries() if entry.is_dir())
+        return sorted(
+            entry.name
+            for entry in self._entries()
+            if not entry.name.startswith(".") and entry.is_dir()
+        )
 
     def sizes(self) -> dict[str, int]:
         found: dict[str, int] = {}
@@ -98,7 +104,7 @@ class Folder:
 
     def _entries(self) -> Iterator[os.DirEntry[str]]:
         with suppress(FileNotFoundError), os.scandir(self.path) as entries:
-            yield from (entry for entry in entries if not entry.name.startswith("."))
+            yield from entries
 
     def _modified(self, name: str) -> int:
         return (self.path / name).stat().st_mtime_ns

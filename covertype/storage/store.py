@@ -45,7 +45,7 @@ class Store(Protocol):
         ...
 
     def sizes(self) -> Mapping[str, int]:
-        """Return the size in bytes of each file right in this folder."""
+        """Return the size in bytes of each file right in this folder, the store's own too."""
         ...
 
     def exists(self, name: str) -> bool: ...
@@ -73,7 +73,7 @@ class Store(Protocol):
         ...
 
     def create(self, name: str, content: bytes) -> bool:
-        """Write a file unless it exists; return False if it did, with other content perhaps.
+        """Write a file unless it exists; return whether this call wrote it.
 
         Of several processes that create it at once, one does.
         """
@@ -98,7 +98,9 @@ class Store(Protocol):
     # Locks.
 
     def locked(self, name: str, seconds: float = LOCK_SECONDS) -> AbstractContextManager[None]:
-        """Hold a lock among all processes that use this store; it ends with its process.
+        """Hold a lock among all processes that use this store.
+
+        If the process ends, it is free: at once in a folder, in S3 when its lease has ended.
 
         Parameters
         ----------
@@ -124,7 +126,7 @@ def open_store(url: str | Path) -> Store:
         If it is neither.
     """
     text = str(url)
-    if "://" not in text:
+    if not text.startswith(f"{_S3}:") and "://" not in text:
         from covertype.storage.folder import Folder
 
         return Folder(Path(url))

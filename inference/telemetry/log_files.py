@@ -20,7 +20,7 @@ class DayIsFull(Exception):
     def __init__(self, day: date, folder: Store, setting: str, limit_mb: int) -> None:
         super().__init__(
             f"{folder.url} holds as much as {setting}={limit_mb} allows: further rows of {day} "
-            "(UTC) are not logged but counted as lost; raise it if the disk has room for more"
+            "(UTC) are not logged but counted as lost; raise it if there is room for more"
         )
         self.day = day
 
@@ -83,8 +83,8 @@ class LogFiles:
         folder = self._folder_of(self._day)
         with folder.replacing(self._name) as temporary:
             _write(pa.concat_tables(tables).unify_dictionaries(), temporary)
-            others = {**folder.sizes(), self._name: 0}
-            if temporary.stat().st_size + sum(others.values()) > self._limit_mb * _MB:
+            sizes = {**folder.sizes(), self._name: 0, temporary.name: temporary.stat().st_size}
+            if sum(sizes.values()) > self._limit_mb * _MB:
                 self._full_day = moment.date()
                 raise self._day_is_full(self._full_day)
         self._written = tables

@@ -53,4 +53,5 @@ def shorten_leases(set_to: Callable[[ModuleType, str, float], None]) -> None:
     """Let the locks of killed writers be free soon."""
     set_to(leases, "LEASE_SECONDS", 0.8)
     set_to(leases, "_RENEW_SECONDS", 0.2)
+    set_to(leases, "_AGAIN_SECONDS", 0.1)
     set_to(leases, "_PAUSE_SECONDS", 0.02)

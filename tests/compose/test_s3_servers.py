@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -28,7 +29,7 @@ from tests.conftest import ROOT, free_port, wait_until_up
 from tests.s3 import ENDPOINT, new_bucket
 from tools.containers.passwords import read_variables
 
-KILLS = 200
+KILLS = int(os.environ.get("KILLS", "200"))
 WRITERS = 2
 _MINIO = read_variables(ROOT / ".env.example")["MINIO_IMAGE"]
 _KEY, _SECRET = "tests", "tests-of-storage"
@@ -109,12 +110,20 @@ class Writer:
         self._process.start()
         theirs.close()
 
+    def stop_for_longer_than_a_lease(self) -> None:
+        """As a machine that is suspended: it goes on, and does not know that it lost its locks."""
+        assert self._process.pid
+        os.kill(self._process.pid, signal.SIGSTOP)
+        time.sleep(1.2)
+        os.kill(self._process.pid, signal.SIGCONT)
+
     def kill(self, after: float = 0) -> None:
         """Kill it wherever it is, some seconds after its begin; what it said before counts."""
-        self._from.poll(30)
+        assert self._from.poll(60)
         time.sleep(after)
         self._process.kill()
         self._process.join()
+        assert self._process.exitcode == -signal.SIGKILL
         try:
             while self._from.poll():
                 self.said.append(self._from.recv())
@@ -125,7 +134,10 @@ class Writer:
 def test_kills_at_any_moment_lose_and_double_nothing(
     server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two writers are at work; one of them is killed, and another takes its place."""
+    """Two writers are at work; one of them is killed, and another takes its place.
+
+    At times the other one is stopped, and goes on when it has lost its lock.
+    """
     # The server that forks has the environment and the path of its start.
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
     _processes.set_forkserver_preload(["tests.compose.s3_writers"])
@@ -136,6 +148,8 @@ def test_kills_at_any_moment_lose_and_double_nothing(
         at_work = [Writer(root, number) for number in range(WRITERS)]
         said: list[tuple[str, str | int, int]] = []
         for kill in range(KILLS):
+            if kill % 10 == 9:
+                at_work[-1].stop_for_longer_than_a_lease()
             writer = at_work.pop(0)
             writer.kill(after=moment.expovariate(1.5))
             said += writer.said
@@ -164,6 +178,7 @@ def assert_nothing_lost_or_doubled(
 ) -> None:
     kinds = pd.Series([kind for kind, _, _ in said]).value_counts()
     print(f"{KILLS} kills; committed before them: {kinds.to_dict()}")
+    assert min(kinds.get("raw", 0), kinds.get("snapshot", 0), kinds.get("entry", 0)) > 0
     raw_names = datasets.raw_names()
     assert len(raw_names) == len(set(raw_names)) >= kinds["raw"]
     arrived = datasets.raw.arrivals.after(Record())[0]

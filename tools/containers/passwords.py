@@ -75,6 +75,12 @@ def is_loopback(address: str) -> bool:
 
 def reason_not_to_start(environment: Mapping[str, str], manual: Path) -> str | None:
     """Return why the platform must not start with these settings, and the remedy; else None."""
+    place = environment.get("DATASETS_URL", "")
+    if place and not place.startswith("s3://"):
+        return (
+            f"Nothing starts: DATASETS_URL={place} is a folder, and containers have their datasets "
+            "in volumes. Leave it out, or name a bucket, such as DATASETS_URL=s3://datasets."
+        )
     addresses = {environment.get(name) or LOOPBACK for name in ADDRESSES}
     public = sorted(address for address in addresses if not is_loopback(address))
     absent = _OF_OVERRIDES - environment.keys()

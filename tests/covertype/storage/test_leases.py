@@ -6,7 +6,7 @@ import time
 import pytest
 
 from covertype.atomic import Busy
-from covertype.storage import leases
+from covertype.storage import Unavailable, leases
 from covertype.storage.leases import leased
 from covertype.storage.s3 import Bucket
 
@@ -15,6 +15,7 @@ from covertype.storage.s3 import Bucket
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leases, "LEASE_SECONDS", 1.5)
     monkeypatch.setattr(leases, "_RENEW_SECONDS", 0.3)
+    monkeypatch.setattr(leases, "_AGAIN_SECONDS", 0.1)
     monkeypatch.setattr(leases, "_PAUSE_SECONDS", 0.05)
 
 
@@ -89,16 +90,57 @@ def test_who_comes_back_after_a_long_pause_does_not_take_a_lock_that_others_had_
     assert held == [[6]]
 
 
-def test_a_lock_that_can_t_be_given_back_does_not_undo_the_work(
+def away(self: Bucket, name: str, content: bytes) -> None:
+    raise Unavailable("the server is away")
+
+
+def test_a_lock_that_can_t_be_given_back_is_free_when_its_lease_has_ended(
     bucket: Bucket, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def refuse(self: Bucket, name: str, content: bytes) -> None:
-        raise OSError("the server is away")
-
-    done = []
-    with monkeypatch.context() as away, leased(bucket, ".lock", 5):
-        away.setattr(Bucket, "write", refuse)
-        done.append(True)
+    with monkeypatch.context() as patch, leased(bucket, ".lock", 5):
+        patch.setattr(Bucket, "write_soon", away)
         time.sleep(0.5)
         assert "can't be renewed: the server is away" in caplog.text
-    assert done
+    assert "can't be given back: the server is away" in caplog.text
+    begun = time.monotonic()
+    with leased(bucket, ".lock", 5):
+        assert time.monotonic() - begun > 1
+
+
+def test_who_lost_a_lock_is_told_when_the_work_is_done(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def work() -> None:
+        with leased(bucket, ".lock", 5):
+            time.sleep(2)
+
+    monkeypatch.setattr(Bucket, "write_soon", away)
+    with pytest.raises(Unavailable, match="was lost while it was held"):
+        work()
+
+
+def test_time_in_which_the_server_did_not_answer_takes_no_lock_from_its_holder(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "_BLIND_SECONDS", 0.5)
+    etags, answers = Bucket.etags, iter([0.0, 2.0])
+
+    def slow(self: Bucket) -> dict[str, str]:
+        seen = etags(self)
+        # What it saw is old when the answer comes.
+        time.sleep(next(answers, 0))
+        return seen
+
+    die(bucket)
+    monkeypatch.setattr(Bucket, "etags", slow)
+    with pytest.raises(Busy), leased(bucket, ".lock", 2.5):
+        pass
+    assert numbers(bucket) == [1]
+
+
+def test_a_lock_whose_folder_was_emptied_can_be_taken(bucket: Bucket) -> None:
+    die(bucket)
+    timer = threading.Timer(0.5, bucket.at(".lock").remove, ["000000000001"])
+    timer.start()
+    with leased(bucket, ".lock", 5):
+        assert numbers(bucket) == [1]

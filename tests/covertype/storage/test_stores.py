@@ -1,13 +1,18 @@
 """What a store promises, of a folder and of a bucket alike."""
 
+import errno
+import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
+from obstore.exceptions import AlreadyExistsError
 
 from covertype.atomic import Busy
 from covertype.storage import Store, Unavailable, open_store
+from covertype.storage.s3 import Bucket
 
 
 def write(store: Store, name: str, content: bytes) -> None:
@@ -81,6 +86,7 @@ def test_a_file_that_was_opened_stays_what_it_was_when_it_is_replaced(store: Sto
 def test_an_existing_file_is_not_created_again(store: Store) -> None:
     assert store.create("group/a", b"first")
     assert not store.create("group/a", b"second")
+    assert not store.create("group/a", b"first")
     assert store.read("group/a") == b"first"
 
 
@@ -165,7 +171,9 @@ def test_a_lock_that_is_held_too_long_names_its_holder(store: Store) -> None:
         pass
 
 
-@pytest.mark.parametrize("url", ["gs://bucket", "s3://", "s3://bucket?region=x", "file:///data"])
+@pytest.mark.parametrize(
+    "url", ["gs://bucket", "s3://", "s3:/bucket", "s3://bucket?region=x", "file:///data"]
+)
 def test_an_address_of_another_kind_is_rejected(url: str) -> None:
     with pytest.raises(ValueError, match=r"neither a folder nor s3://"):
         open_store(url)
@@ -173,7 +181,8 @@ def test_an_address_of_another_kind_is_rejected(url: str) -> None:
 
 def test_a_missing_bucket_is_named_with_what_to_do(s3: object) -> None:
     store = open_store("s3://missing-bucket")
-    assert not store.exists("a")
+    with pytest.raises(Unavailable, match="there is no bucket missing-bucket: create it"):
+        store.read("a")
     with pytest.raises(Unavailable, match="there is no bucket missing-bucket: create it"):
         write(store, "a", b"1")
     with pytest.raises(Unavailable, match="there is no bucket missing-bucket: create it"):
@@ -192,3 +201,55 @@ def test_a_server_that_is_away_is_named_without_pages_of_details(
         store.read("a")
     assert len(str(it.value)) < 500
     assert "not-to-be-shown" not in str(it.value)
+
+
+def test_what_is_made_while_its_source_changes_is_not_made_from_the_new_one(store: Store) -> None:
+    write(store, "source", b"1")
+    with store.replacing("copy", made_from="source") as path:
+        path.write_bytes(store.read("source"))
+        if store.url.startswith("s3://"):
+            # In a folder its writers have a lock that nobody loses.
+            write(store, "source", b"2")
+    assert store.is_made_from("copy", "source") is not store.url.startswith("s3://")
+
+
+def test_a_fork_of_a_process_that_used_s3_says_so_and_does_not_wait_for_ever(bucket: Store) -> None:
+    write(bucket, "a", b"1")
+    pid = os.fork()
+    if pid == 0:
+        try:
+            bucket.read("a")
+        except Unavailable as error:
+            os._exit(7 if "forked" in str(error) else 8)
+        os._exit(9)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+
+
+def test_a_creation_that_conflicts_with_one_that_fails_is_repeated(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Amazon answers 409 while another conditional PUT of the same key is under way."""
+    put, conflicts = Bucket._put, iter(range(2))
+
+    def conflict(self: Bucket, *arguments: Any, **more: Any) -> None:
+        if next(conflicts, None) is not None:
+            raise AlreadyExistsError
+        put(self, *arguments, **more)
+
+    monkeypatch.setattr(Bucket, "_put", conflict)
+    assert bucket.create("a", b"1")
+    assert bucket.read("a") == b"1"
+
+
+def test_a_file_is_created_where_the_disk_has_no_hard_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: Path, target: Path) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    store = open_store(tmp_path)
+    assert store.create("a", b"1")
+    assert not store.create("a", b"2")
+    assert store.read("a") == b"1"
+    assert [path.name for path in tmp_path.iterdir() if path.name != ".lock"] == ["a"]
