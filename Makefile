@@ -101,17 +101,17 @@ reproduce: ## Train a version again from its snapshot, and compare the answers: 
 		else $(call ON_THIS_MACHINE,covertype.reproduce "$$VERSION"); fi
 
 # An override is added to the files that COMPOSE_FILE names, in the shell or in .env.
-COMPOSE_FILES = $(or $(COMPOSE_FILE),$(shell sed -n 's/^COMPOSE_FILE=//p' .env 2>/dev/null),docker-compose.yaml)
+COMPOSE_FILES = $(or $(COMPOSE_FILE),$(shell sed -n "s/^COMPOSE_FILE=//p" .env 2>/dev/null | tr -d "\"'"),docker-compose.yaml)
 UP_WITH = COMPOSE_FILE="$(COMPOSE_FILES)$(if $(findstring $(1),$(COMPOSE_FILES)),,:$(1))" \
 	$(PYTHON) -m tools.containers.up
 
 up: ## Start the platform in containers and wait until all is healthy
 	@$(PYTHON) -m tools.containers.up
 
-up-celery: ## Start it with Airflow's tasks in many workers: WORKERS=n, 3 by default; `make up` ends them
+up-celery: ## Start the platform with Airflow's tasks in many workers: WORKERS=n, 3 by default; `make up` ends them
 	@$(call UP_WITH,docker-compose.celery.yaml)
 
-up-replicas: ## Start it with several inference services behind a gateway: REPLICAS=n, 3 by default
+up-replicas: ## Start the platform with several inference services behind a gateway: REPLICAS=n, 3 by default; `make up` ends them
 	@$(call UP_WITH,docker-compose.replicas.yaml)
 
 down: ## End the containers and keep the data; VOLUMES=1 removes it too, after asking (YES=1: at once)

@@ -11,7 +11,7 @@ import sys
 
 from celery import Celery
 from kombu.exceptions import OperationalError
-from redis.exceptions import ConnectionError as RedisAway
+from redis.exceptions import AuthenticationError, RedisError
 
 _ANSWER_SECONDS = 5.0
 _WAITS_AGAIN_SECONDS = 15
@@ -32,7 +32,9 @@ def reason_for_alarm(app: Celery, worker: str, slots: int) -> str | None:
                 for client in redis.client_list()
             )
         answers = app.control.inspect([worker], _ANSWER_SECONDS, limit=1).active()
-    except (OperationalError, RedisAway, OSError):
+    except AuthenticationError as error:
+        return f"Redis takes no tasks from {worker}: {error}"
+    except (OperationalError, RedisError, OSError):
         # Redis has a health check of its own, and a restart of its workers would not help.
         return None
     if not answers:

@@ -1,4 +1,4 @@
-"""Creates the buckets of the artifacts and of the datasets if they do not exist.
+"""Creates the buckets of artifacts, datasets and logs of tasks if they do not exist.
 
 Idempotent: it runs at every start.
 """
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.exceptions import ClientError
 
-_ADDRESSES = ("MLFLOW_ARTIFACTS_DESTINATION", "DATASETS_URL")
+_ADDRESSES = ("MLFLOW_ARTIFACTS_DESTINATION", "DATASETS_URL", "TASK_LOGS_URL")
 
 
 def main() -> None:

@@ -59,6 +59,7 @@ def _files_with(pattern: str) -> set[str]:
             rf"\b{re.escape(VERSION)}\b",
             {"pyproject.toml", "docker-compose.yaml", "docker-compose.replicas.yaml"},
         ),
+        (r"image: redis:[0-9]+", {"docker-compose.celery.yaml"}),
         (r"\bnginx:[0-9]+\.", {"docker-compose.replicas.yaml", ".env.example"}),
         (r"^requires-python", {"pyproject.toml"}),
     ],

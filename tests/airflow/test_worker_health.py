@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from kombu.exceptions import OperationalError
-from redis.exceptions import ConnectionError as RedisAway
 
+from redis import exceptions
 from tests.conftest import ROOT
 
 reason_for_alarm = runpy.run_path(str(ROOT / "airflow/worker_health.py"))["reason_for_alarm"]
@@ -63,10 +63,25 @@ def test_worker_that_does_not_answer_is_hung() -> None:
     assert reason_for_alarm(App(None, _client()), WORKER, 2) == f"{WORKER} does not answer"
 
 
-@pytest.mark.parametrize("away", [OperationalError, RedisAway, TimeoutError])
+@pytest.mark.parametrize(
+    "away",
+    [
+        *(OperationalError, TimeoutError, exceptions.ConnectionError, exceptions.TimeoutError),
+        *(exceptions.NoPermissionError, exceptions.OutOfMemoryError),
+    ],
+)
 def test_worker_is_not_blamed_while_redis_is_away(away: type[Exception]) -> None:
     class Away(App):
         def inspect(self, destination: list[str], timeout: float, limit: int) -> Any:
             raise away("refused")
 
     assert reason_for_alarm(Away(0), WORKER, 2) is None
+
+
+def test_password_that_redis_rejects_is_said() -> None:
+    class Rejected(App):
+        def inspect(self, destination: list[str], timeout: float, limit: int) -> Any:
+            raise exceptions.AuthenticationError("invalid username-password pair")
+
+    reason = reason_for_alarm(Rejected(0), WORKER, 2)
+    assert reason == f"Redis takes no tasks from {WORKER}: invalid username-password pair"

@@ -5,11 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.compose.conftest import FIGURES, artifacts_through_the_server, pytest_terminal_summary
 from tests.compose.stack import PORTS, SERVERS, Stack, wait_for
 from tests.conftest import ROOT
 
+__all__ = ["artifacts_through_the_server", "pytest_terminal_summary"]
+
 WORKERS = ("airflow-worker", "airflow-worker-2", "airflow-worker-3")
-_FIGURES = pytest.StashKey[dict[str, str]]()
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +34,7 @@ def stack(pytestconfig: pytest.Config) -> Iterator[Stack]:
         ports={name: port + 100 for name, port in PORTS.items()},
         servers=(*SERVERS, "redis", *WORKERS),
     )
-    pytestconfig.stash[_FIGURES] = stack.figures
+    pytestconfig.stash[FIGURES] = stack.figures
     try:
         stack.begin()
         wait_for("a first prediction", lambda: stack.predict().status_code == 200, 600)
@@ -43,17 +45,3 @@ def stack(pytestconfig: pytest.Config) -> Iterator[Stack]:
         yield stack
     finally:
         stack.make("down", "VOLUMES=1", "YES=1")
-
-
-@pytest.fixture(autouse=True)
-def _artifacts_through_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD", "false")
-    monkeypatch.setenv("MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD", "false")
-
-
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    """Print what was measured."""
-    for name, figure in config.stash.get(_FIGURES, {}).items():
-        terminalreporter.write_line(f"{name}: {figure}")

@@ -8,7 +8,7 @@ import shutil
 import socket
 import stat
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,15 +115,20 @@ def versions(platform: Platform | None) -> Iterator[Finding]:
 def memory(platform: Platform) -> Iterator[Finding]:
     """Check that there is enough memory for training beside all services."""
     total = int(docker("info", "--format", "{{.MemTotal}}")) / 2**30
-    worker = platform.services.get("airflow-worker", {})
-    workers = worker.get("scale", 1) * int(worker.get("mem_limit", 0)) / 2**30
-    if total < _MEMORY_GB + workers:
-        with_them = f", and {workers:.1f} more for its workers" if workers else ""
+    more = sum(_beyond_one_machine(name, each) for name, each in platform.services.items()) / 2**30
+    if total < _MEMORY_GB + more:
+        with_them = f", and {more:.1f} more for its workers and replicas" if more else ""
         yield Finding(
             f"Docker has {total:.1f} GB of memory; the platform is made for 8{with_them}",
             "give the machine (or Docker Desktop) more, or move a database outside"
-            f"{', or start fewer WORKERS' if workers else ''}: .env.example",
+            f"{', or start fewer WORKERS or REPLICAS' if more else ''}: .env.example",
         )
+
+
+def _beyond_one_machine(name: str, service: Mapping[str, Any]) -> int:
+    """Return the bytes of a service's containers that the platform of one machine lacks."""
+    containers = int(service.get("scale", 1)) - (name != "airflow-worker")
+    return max(0, containers) * int(service.get("mem_limit", 0))
 
 
 def disk(platform: Platform) -> Iterator[Finding]:

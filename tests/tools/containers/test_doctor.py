@@ -71,7 +71,7 @@ def test_memory_is_counted_with_that_of_the_workers(
         platform.services["airflow-worker"] = {"scale": workers, "mem_limit": str(3 * 2**30)}
     found = [finding.problem for finding in doctor.memory(platform)]
     assert len(found) == findings
-    assert all("made for 8, and 9.0 more for its workers" in problem for problem in found)
+    assert all("and 9.0 more for its workers and replicas" in problem for problem in found)
 
 
 def test_default_password_on_a_public_address_is_found() -> None:
