@@ -136,7 +136,7 @@ test-compose: install ## Test the platform in containers from nothing, with faul
 	$(if $(TESTS),,$(RUN) pytest tests/compose_replicas)
 
 test-celery: install ## Test three workers in containers, with kills; needs Docker
-	$(RUN) pytest tests/compose_celery
+	$(RUN) pytest $(or $(TESTS),tests/compose_celery)
 
 test-growth: install ## Test ten batches in containers (needs Docker), and a clock that jumps by a day
 	@$(UV) sync --locked --quiet --group clock
