@@ -122,8 +122,9 @@ class Bucket:
 
     @contextmanager
     def appending(self, name: str) -> Iterator[BinaryIO]:
-        file = io.BytesIO(self.read(name) if self.exists(name) else b"")
-        file.seek(0, io.SEEK_END)
+        file = io.BytesIO()
+        with suppress(FileNotFoundError):
+            file.write(self.read(name))
         yield file
         self._put(name, file.getvalue())
 
