@@ -11,7 +11,7 @@ RUN := $(UV) run --no-sync
 # Many processes start at once: compiling every module on installation beats each of them doing so.
 export UV_COMPILE_BYTECODE := 1
 
-.PHONY: help install run smoke bench bench-training bench-serving bench-connections load rebuild-data promote rollback reproduce up up-celery up-replicas down logs secrets doctor test coverage test-browser test-compose test-celery test-growth format lint
+.PHONY: help install run smoke bench bench-training bench-serving bench-connections load rebuild-data promote rollback reproduce up up-celery up-replicas up-gateway keys down logs secrets doctor test coverage test-browser test-compose test-celery test-growth format lint
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -53,7 +53,7 @@ load: install ## Ask the running service as many users do, with Locust (LOAD_URL
 # Those that need neither Docker nor a browser, and can run side by side.
 MAIN_TESTS := -n 2 --dist loadfile --no-loadscope-reorder \
 	--ignore tests/browser --ignore tests/compose --ignore tests/compose_celery \
-	--ignore tests/compose_replicas \
+	--ignore tests/compose_gateway --ignore tests/compose_replicas \
 	--ignore tests/growth --ignore tests/faults
 
 test: install ## Run the tests
@@ -114,6 +114,14 @@ up-celery: ## Start the platform with Airflow's tasks in many workers: WORKERS=n
 up-replicas: ## Start the platform with several inference services behind a gateway: REPLICAS=n, 3 by default; `make up` ends them
 	@$(call UP_WITH,docker-compose.replicas.yaml)
 
+up-gateway: ## Start the platform behind one port with TLS, keys and logins (docs/security.md); `make up` ends it
+	@$(call UP_WITH,docker-compose.gateway.yaml)
+
+export NEW ROLE RATE REVOKE
+keys: ## List the keys of the gateway; NEW=name makes one (ROLE=predict, RATE=100), REVOKE=name ends one
+	@docker compose exec -T gateway python api_keys.py $(if $(NEW),--new "$$NEW") $(if $(ROLE),--role "$$ROLE") \
+		$(if $(RATE),--rate "$$RATE") $(if $(REVOKE),--revoke "$$REVOKE")
+
 down: ## End the containers and keep the data; VOLUMES=1 removes it too, after asking (YES=1: at once)
 	@$(PYTHON) -m tools.containers.up --down $(if $(VOLUMES),--volumes) $(if $(YES),--yes)
 
@@ -134,6 +142,7 @@ test-browser: install ## Use the app in a real browser, against real services; p
 test-compose: install ## Test the platform in containers from nothing, with faults; needs Docker
 	$(RUN) pytest $(or $(TESTS),tests/compose)
 	$(if $(TESTS),,$(RUN) pytest tests/compose_replicas)
+	$(if $(TESTS),,$(RUN) pytest tests/compose_gateway)
 
 test-celery: install ## Test three workers in containers, with kills; needs Docker
 	$(RUN) pytest $(or $(TESTS),tests/compose_celery)

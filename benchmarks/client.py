@@ -9,7 +9,9 @@ import asyncio
 import json
 import resource
 import signal
+import ssl
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -107,8 +109,11 @@ class _Connection(asyncio.Protocol):
 
 
 class _Run:
-    def __init__(self, requests: list[bytes], seconds: float, limit: int) -> None:
+    def __init__(
+        self, requests: list[bytes], seconds: float, limit: int, tls: ssl.SSLContext | None
+    ) -> None:
         self.requests = requests
+        self.tls = tls
         self.seconds = seconds
         self.limit = limit
         self.deadline = 0.0
@@ -125,7 +130,7 @@ class _Run:
         for attempt in range(_CONNECT_TRIES):
             try:
                 _, made = await loop.create_connection(
-                    lambda: _Connection(self, number), host, port
+                    lambda: _Connection(self, number), host, port, ssl=self.tls
                 )
             except OSError:
                 await asyncio.sleep(0.05 * (attempt + 1))
@@ -136,14 +141,20 @@ class _Run:
 
 
 async def load(
-    host: str, port: int, requests: list[bytes], connections: int, seconds: float, limit: int
+    host: str,
+    port: int,
+    requests: list[bytes],
+    connections: int,
+    seconds: float,
+    limit: int,
+    tls: ssl.SSLContext | None = None,
 ) -> Result:
     """Open the connections, then send requests on all of them until the time or `limit` is reached.
 
     A connection counts as open when it was answered once: until then it may only wait to be
     accepted. On SIGTERM none asks again: what was asked is waited for.
     """
-    run = _Run(requests, seconds, limit)
+    run = _Run(requests, seconds, limit, tls)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, run.stop)
     pace = asyncio.Semaphore(256)
 
@@ -183,11 +194,14 @@ async def load(
     )
 
 
-def http_request(path: str, body: bytes) -> bytes:
+def http_request(
+    path: str, body: bytes, host: str = "benchmark", headers: Mapping[str, str] | None = None
+) -> bytes:
     """Return a POST of JSON as it goes over the wire."""
+    more = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
     head = (
-        f"POST {path} HTTP/1.1\r\nHost: benchmark\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
+        f"{more}Content-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
 

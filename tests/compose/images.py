@@ -10,8 +10,19 @@ from tests.conftest import ROOT
 COMPOSE_FILES = sorted(ROOT.glob("docker-compose*.yaml"))
 """The platform, and what changes it."""
 
-# Compose's own tag, for what an override removes.
-yaml.SafeLoader.add_constructor("!reset", lambda loader, node: None)
+
+def _replacing(loader: yaml.SafeLoader, node: yaml.Node) -> object:
+    """Return what an override has in the place of what it overrides."""
+    if isinstance(node, yaml.SequenceNode):
+        return loader.construct_sequence(node, deep=True)
+    if isinstance(node, yaml.MappingNode):
+        return loader.construct_mapping(node, deep=True)
+    return None
+
+
+# Compose's own tags.
+yaml.SafeLoader.add_constructor("!reset", _replacing)
+yaml.SafeLoader.add_constructor("!override", _replacing)
 
 
 def services_of(file: Path) -> dict[str, dict[str, Any]]:

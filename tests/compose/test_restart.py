@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 import requests
 
 from tests.compose.images import image_of
@@ -52,18 +53,25 @@ def test_data_is_fetched_from_elsewhere_by_one_variable(in_production: Stack) ->
         stack.make("up")
 
 
-def test_default_passwords_on_a_public_address_start_nothing(stack: Stack) -> None:
-    other = Stack(stack.folder, "covertype-refused", settings={"PUBLISH_ADDRESS": "0.0.0.0"})
+@pytest.mark.parametrize(
+    ("settings", "remedy"),
+    [({}, "make up-gateway"), ({"PROXY_ASKS_FOR_CREDENTIALS": "true"}, "make secrets")],
+)
+def test_nothing_starts_on_a_public_address_without_credentials(
+    stack: Stack, settings: dict[str, str], remedy: str
+) -> None:
+    public = {"PUBLISH_ADDRESS": "0.0.0.0"}
+    other = Stack(stack.folder, "covertype-refused", settings=public | settings)
     try:
         refused = other.make("up", check=False)
         assert refused.startswith("2")
-        assert "make secrets" in refused
+        assert remedy in refused
         assert other.containers() == {}
 
         refused = other.compose("up", "--detach", "--wait", check=False)
         assert refused.startswith("1")
         assert "make-secrets" in refused
-        assert "make secrets" in other.compose("logs", "make-secrets-check")
+        assert remedy in other.compose("logs", "make-secrets-check")
         started = {
             service
             for service, container in other.containers().items()
@@ -89,6 +97,7 @@ def test_new_secrets_replace_the_defaults_in_a_platform_that_has_data(
     assert "nothing to replace" in stack.make("secrets")
 
     stack.settings["PUBLISH_ADDRESS"] = "0.0.0.0"
+    stack.settings["PROXY_ASKS_FOR_CREDENTIALS"] = "true"
     stack.settings["PUBLIC_HOST"] = "forest.example"
     stack.make("up")
     refused = requests.post(

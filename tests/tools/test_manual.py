@@ -19,7 +19,7 @@ SHARED_ENV = "".join(
     (ROOT / name).read_text() for name in ("airflow/airflow.env", "mlflow/mlflow.env")
 )
 
-INSIDE = {"DATA_API_URL", "DATASETS_URL", "TRAINING_SLOTS"}
+INSIDE = {"DATA_API_URL", "DATASETS_URL", "GATEWAY_CERTIFICATE", "TRAINING_SLOTS"}
 """Whose default in the containers, or with many workers, is another one; the manual says it."""
 
 

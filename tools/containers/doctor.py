@@ -25,11 +25,13 @@ from tools.containers.engine import (
     service_of,
 )
 from tools.containers.passwords import (
+    GATEWAY_ADDRESS,
     LOOPBACK,
     defaults_in_use,
     is_loopback,
     read_variables,
     reason_not_to_start,
+    unguarded_addresses,
 )
 
 _ENGINE = (20, 10)
@@ -83,6 +85,11 @@ class Platform:
         """The settings that the container `make-secrets-check` checks."""
         checked: dict[str, str] = self.services["make-secrets-check"]["environment"]
         return checked
+
+    @property
+    def is_behind_gateway(self) -> bool:
+        """Whether nothing but the gateway, which asks for credentials, is published."""
+        return GATEWAY_ADDRESS in self.checked_settings
 
     @property
     def ports(self) -> Iterator[tuple[str, str, int]]:
@@ -173,10 +180,11 @@ def _is_taken(address: str, port: int) -> bool:
 
 
 def passwords(platform: Platform) -> Iterator[Finding]:
-    """Find public default passwords on an address that other machines reach."""
+    """Find addresses that other machines reach without credentials, or with public defaults."""
     reason = reason_not_to_start(platform.checked_settings, MANUAL)
     if reason:
-        yield Finding(reason, "make secrets")
+        unguarded = unguarded_addresses(platform.checked_settings)
+        yield Finding(reason, "make up-gateway" if unguarded else "make secrets")
 
 
 def kept_passwords(platform: Platform) -> Iterator[Finding]:

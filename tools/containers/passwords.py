@@ -10,15 +10,23 @@ import os
 import re
 import secrets
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
 
-ADDRESSES = (
+OPEN_ADDRESSES = (
     *("AIRFLOW_ADDRESS", "DATA_API_ADDRESS", "INFERENCE_ADDRESS", "MLFLOW_ADDRESS", "UI_ADDRESS"),
 )
 """Where the services for people are published. The databases and MinIO are always on loopback."""
+
+GATEWAY_ADDRESS = "GATEWAY_ADDRESS"
+"""Where docker-compose.gateway.yaml publishes its gateway, and nothing else."""
+
+ADDRESSES = (*OPEN_ADDRESSES, GATEWAY_ADDRESS)
+
+ANOTHER_PROXY = "PROXY_ASKS_FOR_CREDENTIALS"
+"""Set to true by a person who has a proxy before the open addresses."""
 
 
 def _password() -> str:
@@ -38,6 +46,9 @@ SECRETS: Mapping[str, Callable[[], str]] = {
     "AIRFLOW_FERNET_KEY": _fernet_key,
     "AIRFLOW_JWT_SECRET": _long_key,
     "AIRFLOW_SECRET_KEY": _long_key,
+    "DAGS_KEY": _password,
+    "FOLLOWER_KEY": _password,
+    "FORM_KEY": _password,
     "MINIO_ROOT_PASSWORD": _password,
     "MYSQL_PASSWORD": _password,
     "MYSQL_ROOT_PASSWORD": _password,
@@ -46,8 +57,8 @@ SECRETS: Mapping[str, Callable[[], str]] = {
 }
 """Generates a new value for each. None needs quoting in a URL, in SQL or in `.env`."""
 
-_OF_OVERRIDES = {"REDIS_PASSWORD"}
-"""Only a compose file of its own has the service; without it the platform has no such secret."""
+_OF_OVERRIDES = {"DAGS_KEY", "FOLLOWER_KEY", "FORM_KEY", "REDIS_PASSWORD"}
+"""Only a compose file of its own has the service; without it nothing asks for the secret."""
 
 
 def read_variables(file: Path) -> dict[str, str]:
@@ -81,10 +92,16 @@ def reason_not_to_start(environment: Mapping[str, str], manual: Path) -> str | N
             f"Nothing starts: DATASETS_URL={place} is a folder, and containers have their datasets "
             "in volumes. Leave it out, or name a bucket, such as DATASETS_URL=s3://datasets."
         )
-    addresses = {environment.get(name) or LOOPBACK for name in ADDRESSES}
-    public = sorted(address for address in addresses if not is_loopback(address))
+    if unguarded := unguarded_addresses(environment):
+        return (
+            f"Nothing starts: on {', '.join(unguarded)} MLflow, the data API and the "
+            "inference service would ask nobody who they are. Start the platform behind its "
+            "gateway, which does: `make up-gateway` (docs/security.md). If another proxy asks for "
+            f"credentials, say so in .env: {ANOTHER_PROXY}=true."
+        )
     absent = _OF_OVERRIDES - environment.keys()
     defaults = [name for name in defaults_in_use(environment, manual) if name not in absent]
+    public = _beyond_loopback(environment, ADDRESSES)
     if not public or not defaults:
         return None
     return (
@@ -92,6 +109,19 @@ def reason_not_to_start(environment: Mapping[str, str], manual: Path) -> str | N
         f"while these have their public defaults: {', '.join(defaults)}. "
         f"Run `make secrets`, which writes strong ones into .env, then start again."
     )
+
+
+def unguarded_addresses(environment: Mapping[str, str]) -> list[str]:
+    """Return the addresses that other machines can reach and where nothing asks for credentials."""
+    if environment.get(ANOTHER_PROXY, "").lower() == "true":
+        return []
+    return _beyond_loopback(environment, OPEN_ADDRESSES)
+
+
+def _beyond_loopback(environment: Mapping[str, str], names: Sequence[str]) -> list[str]:
+    """Return those of the addresses that other machines can reach."""
+    addresses = {environment.get(name) or LOOPBACK for name in names}
+    return sorted(address for address in addresses if not is_loopback(address))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ from tools.containers import doctor, keeper
 from tools.containers.engine import ROOT, DockerFailed, docker, label, project
 from tools.containers.passwords import is_loopback
 
+_HTTPS = 443
+
 
 def main() -> int:
     """Start or stop the platform; return 0 if it is healthy, or stopped."""
@@ -89,17 +91,30 @@ def _compose(*arguments: str) -> int:
 
 
 def _show(platform: doctor.Platform) -> None:
-    at = {
-        service: f"http://{'localhost' if is_loopback(address) else address}:{port}"
-        for service, address, port in platform.ports
-    }
+    at = {service: (address, port) for service, address, port in platform.ports}
+    login = "login admin, password AIRFLOW_ADMIN_PASSWORD"
+    if platform.is_behind_gateway:
+        name, port = platform.services["gateway"]["environment"]["PUBLIC_HOST"], at["gateway"][1]
+        form, inference, airflow, mlflow = (
+            f"https://{host}{name}{'' if port == _HTTPS else f':{port}'}"
+            for host in ("", "api.", "airflow.", "mlflow.")
+        )
+        more = "Keys        make keys NEW=anna ROLE=admin makes one, for all but Airflow"
+    else:
+        addresses = {
+            service: f"http://{'localhost' if is_loopback(address) else address}:{port}"
+            for service, (address, port) in at.items()
+        }
+        form, airflow, mlflow = (addresses[one] for one in ("ui", "airflow-webserver", "mlflow"))
+        inference = addresses.get("gateway") or addresses["inference"]
+        more = f"Data API    {addresses['data-api']}/docs"
     print(
         f"""
-  Form        {at["ui"]}
-  Inference   {at.get("gateway") or at["inference"]}/docs
-  Airflow     {at["airflow-webserver"]}   login admin, password AIRFLOW_ADMIN_PASSWORD
-  MLflow      {at["mlflow"]}
-  Data API    {at["data-api"]}/docs
+  Form        {form}
+  Inference   {inference}/docs
+  Airflow     {airflow}   {login}
+  MLflow      {mlflow}
+  {more}
   Keeper log  {keeper.log_file().relative_to(ROOT)}
 
 The first model is in Production some minutes after a first start; until then /predict says so.""",

@@ -40,8 +40,12 @@ class VersionRecord:
     verdict: Verdict | None = None
 
 
-def read_history(tracking_uri: str, timeout: float) -> list[VersionRecord]:
+def read_history(
+    tracking_uri: str, timeout: float, login: tuple[str, str] | None = None
+) -> list[VersionRecord]:
     """Return every version, the newest first; none if nothing is registered yet.
+
+    A gateway before MLflow may ask for the `login`, a name and a password.
 
     Raises
     ------
@@ -49,18 +53,23 @@ def read_history(tracking_uri: str, timeout: float) -> list[VersionRecord]:
         If MLflow at `tracking_uri` gives no such answer within `timeout` seconds.
     """
     try:
-        records = [_record(version) for version in _versions(tracking_uri, timeout)]
+        records = [_record(version) for version in _versions(tracking_uri, timeout, login)]
     except (requests.RequestException, KeyError, TypeError, ValueError) as error:
         raise HistoryAway(str(error)) from error
     # By number, as the clock of MLflow's machine may have been set back.
     return sorted(records, key=lambda record: int(record.version), reverse=True)
 
 
-def _versions(tracking_uri: str, timeout: float) -> Iterator[dict[str, Any]]:
+def _versions(
+    tracking_uri: str, timeout: float, login: tuple[str, str] | None
+) -> Iterator[dict[str, Any]]:
     query: dict[str, str | int] = {"filter": f"name = '{MODEL_NAME}'", "max_results": _PAGE}
     while True:
         answer = requests.get(
-            f"{tracking_uri}/api/2.0/mlflow/model-versions/search", params=query, timeout=timeout
+            f"{tracking_uri}/api/2.0/mlflow/model-versions/search",
+            params=query,
+            auth=login,
+            timeout=timeout,
         )
         answer.raise_for_status()
         body = answer.json()

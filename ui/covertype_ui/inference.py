@@ -1,7 +1,7 @@
 """The client of the inference service, and the ways in which a request can fail."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -92,11 +92,14 @@ class RowPrediction(NamedTuple):
 class InferenceClient:
     """Sends requests to the inference service at `url`, with a timeout in seconds.
 
+    A gateway may ask for the `key`; the service does not.
+
     Every method raises one of `PROBLEMS` if the service does not answer.
     """
 
     url: str
     timeout: float
+    key: str = field(default="", repr=False)
 
     def predict(self, observation: Observation) -> PredictionAnswer:
         """Return the prediction for one observation."""
@@ -139,17 +142,25 @@ class InferenceClient:
 
     def _is_ready(self) -> bool:
         try:
-            return requests.get(f"{self.url}/ready", timeout=self.timeout).ok
+            return self._send("GET", "/ready").ok
         except requests.RequestException:
             return False
 
+    def _send(self, method: str, path: str, **content: Any) -> requests.Response:
+        headers = {"X-API-Key": self.key} if self.key else {}
+        return requests.request(
+            method, self.url + path, headers=headers, timeout=self.timeout, **content
+        )
+
     def _ask(self, method: str, path: str, answer: type[Answer], **content: Any) -> Answer:
         try:
-            response = requests.request(method, self.url + path, timeout=self.timeout, **content)
+            response = self._send(method, path, **content)
         except requests.Timeout as error:
             raise ServiceSlow(self.timeout) from error
         except requests.RequestException as error:
             raise ServiceAway from error
+        if response.status_code == requests.codes.too_many_requests:
+            raise ServiceBusy
         if response.status_code == requests.codes.service_unavailable:
             raise ServiceBusy if self._is_ready() else ServiceWithoutModel
         if response.status_code in _NO_REPLICA:

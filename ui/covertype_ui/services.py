@@ -27,18 +27,22 @@ REMEMBERED_SECONDS = 5
 
 def inference() -> InferenceClient:
     """Return the client of the inference service."""
-    return InferenceClient(settings().inference_url, settings().inference_timeout_seconds)
+    return _client(settings().inference_timeout_seconds)
+
+
+def _client(timeout: float) -> InferenceClient:
+    return InferenceClient(settings().inference_url, timeout, settings().inference_api_key)
 
 
 def model_in_production() -> ModelAnswer | ServiceProblem:
     """Return the model in Production, or the problem in asking for it."""
-    return _model(settings().inference_url)
+    return _model()
 
 
 @st.cache_data(ttl=REMEMBERED_SECONDS, show_spinner=False)
-def _model(url: str) -> ModelAnswer | ServiceProblem:
+def _model() -> ModelAnswer | ServiceProblem:
     try:
-        return InferenceClient(url, _IN_PASSING_SECONDS).model()
+        return _client(_IN_PASSING_SECONDS).model()
     except PROBLEMS as problem:
         return problem
 
@@ -51,7 +55,7 @@ def version_history() -> list[VersionRecord] | HistoryAway:
 @st.cache_data(ttl=REMEMBERED_SECONDS, show_spinner=False)
 def _history(tracking_uri: str) -> list[VersionRecord] | HistoryAway:
     try:
-        return read_history(tracking_uri, _HISTORY_SECONDS)
+        return read_history(tracking_uri, _HISTORY_SECONDS, settings().mlflow_login)
     except HistoryAway as away:
         return away
 

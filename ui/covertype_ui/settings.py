@@ -11,12 +11,21 @@ from covertype.settings import DatasetsSettings, InferenceSettings, RegistrySett
 class UiSettings(DatasetsSettings, RegistrySettings, InferenceSettings):
     """Read from the environment, by the field's name in capitals.
 
-    The `*_public_url` are addresses that a browser can reach; the app itself uses the others.
+    The `*_public_url` are addresses that a browser can reach; the app itself uses the others. A
+    gateway before the services asks for the key and the login.
     """
 
     inference_timeout_seconds: Annotated[float, Field(gt=0, le=120)] = 10
+    inference_api_key: Annotated[str, Field(repr=False)] = ""
+    mlflow_tracking_username: str = ""
+    mlflow_tracking_password: Annotated[str, Field(repr=False)] = ""
     mlflow_public_url: str = "http://127.0.0.1:5000"
     airflow_public_url: str = "http://127.0.0.1:8080"
+
+    @property
+    def mlflow_login(self) -> tuple[str, str] | None:
+        name, password = self.mlflow_tracking_username, self.mlflow_tracking_password
+        return (name, password) if name else None
 
 
 @cache

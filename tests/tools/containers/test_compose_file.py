@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 import yaml
 
+from begin import ACCOUNTS
 from tests.compose.images import services_of
 from tests.conftest import ROOT
-from tools.containers.passwords import ADDRESSES, LOOPBACK
+from tools.containers.passwords import GATEWAY_ADDRESS, LOOPBACK, OPEN_ADDRESSES
 
 SERVICES = services_of(ROOT / "docker-compose.yaml")
 REPLICAS = services_of(ROOT / "docker-compose.replicas.yaml")
+DOOR = services_of(ROOT / "docker-compose.gateway.yaml")
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())
 CELERY: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.celery.yaml").read_text())
 STORES = ("mysql", "minio", "postgres")
@@ -32,9 +34,33 @@ def test_every_other_service_is_published_by_an_address_that_the_check_of_passwo
     published = [
         re.match(r"\$\{(\w+):-\$\{PUBLISH_ADDRESS:-127\.0\.0\.1\}\}:", port) for port in ports
     ]
-    assert sorted(match[1] for match in published if match) == sorted(ADDRESSES)
-    assert len(ports) == len(ADDRESSES)
-    assert set(ADDRESSES) <= SERVICES["make-secrets-check"]["environment"].keys()
+    assert sorted(match[1] for match in published if match) == sorted(OPEN_ADDRESSES)
+    assert len(ports) == len(OPEN_ADDRESSES)
+    assert set(OPEN_ADDRESSES) <= SERVICES["make-secrets-check"]["environment"].keys()
+
+
+def test_behind_the_door_nothing_else_is_published_and_the_check_knows() -> None:
+    published = {name for name, definition in SERVICES.items() if definition.get("ports")}
+    assert published == {name for name in DOOR if DOOR[name].get("ports", True) == []}
+    (port,) = DOOR["gateway"]["ports"]
+    assert port.startswith(f"${{{GATEWAY_ADDRESS}:-${{PUBLISH_ADDRESS:-127.0.0.1}}}}:")
+    checked = DOOR["make-secrets-check"]["environment"]
+    assert {checked[name] for name in OPEN_ADDRESSES} == {LOOPBACK}
+    assert GATEWAY_ADDRESS in checked
+
+
+def test_accounts_of_the_platform_are_the_same_at_the_door_and_at_its_clients() -> None:
+    clients = {
+        definition["environment"]["MLFLOW_TRACKING_USERNAME"]: definition["environment"]
+        for definition in SERVICES.values()
+        if "MLFLOW_TRACKING_USERNAME" in definition.get("environment", {})
+    }
+    assert clients.keys() == ACCOUNTS.keys()
+    for role, variable in ACCOUNTS.items():
+        key = clients[role]["MLFLOW_TRACKING_PASSWORD"]
+        for service in ("gateway", "make-secrets-check"):
+            assert DOOR[service]["environment"][variable] == key
+    assert clients["form"]["INFERENCE_API_KEY"] == clients["form"]["MLFLOW_TRACKING_PASSWORD"]
 
 
 def test_the_gateway_takes_the_port_of_the_service_and_is_confined_as_it_is() -> None:

@@ -76,11 +76,18 @@ def test_memory_is_counted_with_that_of_the_workers(
 
 def test_default_password_on_a_public_address_is_found() -> None:
     platform = _platform(address="0.0.0.0")
+    platform.checked_settings["PROXY_ASKS_FOR_CREDENTIALS"] = "true"
     assert list(doctor.passwords(platform)) == []
     platform.checked_settings["MYSQL_PASSWORD"] = "mlflow_password"
     (finding,) = doctor.passwords(platform)
     assert "MYSQL_PASSWORD" in finding.problem
     assert finding.remedy == "make secrets"
+
+
+def test_public_address_where_nobody_is_asked_for_credentials_is_found() -> None:
+    (finding,) = doctor.passwords(_platform(address="0.0.0.0"))
+    assert "would ask nobody" in finding.problem
+    assert finding.remedy == "make up-gateway"
 
 
 @pytest.fixture

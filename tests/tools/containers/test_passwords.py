@@ -7,6 +7,8 @@ import pytest
 from tests.conftest import ROOT
 from tools.containers.passwords import (
     ADDRESSES,
+    GATEWAY_ADDRESS,
+    OPEN_ADDRESSES,
     SECRETS,
     defaults_in_use,
     is_loopback,
@@ -15,6 +17,7 @@ from tools.containers.passwords import (
 )
 
 MANUAL = ROOT / ".env.example"
+BEHIND_A_PROXY = {"PROXY_ASKS_FOR_CREDENTIALS": "true"}
 
 
 @pytest.fixture
@@ -46,7 +49,7 @@ def test_defaults_are_allowed_on_this_machine_alone(address: str) -> None:
 def test_public_address_is_refused_with_one_default_left(
     address: str, service: str, strong: dict[str, str]
 ) -> None:
-    public = {service: address}
+    public = {service: address} | BEHIND_A_PROXY
     assert reason_not_to_start(public | strong, MANUAL) is None
     for name in SECRETS:
         for weak in ("", read_variables(MANUAL)[name]):
@@ -56,11 +59,28 @@ def test_public_address_is_refused_with_one_default_left(
             assert "make secrets" in reason
 
 
+@pytest.mark.parametrize("service", OPEN_ADDRESSES)
+@pytest.mark.parametrize("said", [{}, {"PROXY_ASKS_FOR_CREDENTIALS": "no"}])
+def test_public_address_is_refused_where_nobody_is_asked_for_credentials(
+    service: str, said: dict[str, str], strong: dict[str, str]
+) -> None:
+    reason = reason_not_to_start(strong | {service: "0.0.0.0"} | said, MANUAL)
+    assert reason is not None
+    assert "make up-gateway" in reason
+    assert "PROXY_ASKS_FOR_CREDENTIALS=true" in reason
+
+
+def test_the_gateway_is_public_with_strong_secrets_alone(strong: dict[str, str]) -> None:
+    assert reason_not_to_start(strong | {GATEWAY_ADDRESS: "0.0.0.0"}, MANUAL) is None
+
+
 def test_public_address_needs_no_secret_of_a_service_that_is_not_there(
     strong: dict[str, str],
 ) -> None:
-    del strong["REDIS_PASSWORD"]
-    assert reason_not_to_start(strong | {"UI_ADDRESS": "0.0.0.0"}, MANUAL) is None
+    for name in ("REDIS_PASSWORD", "DAGS_KEY", "FOLLOWER_KEY", "FORM_KEY"):
+        del strong[name]
+    public = {"UI_ADDRESS": "0.0.0.0"} | BEHIND_A_PROXY
+    assert reason_not_to_start(strong | public, MANUAL) is None
 
 
 def test_only_loopback_addresses_are_loopback() -> None:
@@ -71,7 +91,7 @@ def test_only_loopback_addresses_are_loopback() -> None:
 def test_program_ends_with_the_reason(strong: dict[str, str]) -> None:
     # Alone, as in its container: beside it lies a module with the name of a standard one.
     command = [sys.executable, "-P", "tools/containers/passwords.py", str(MANUAL)]
-    public = {"UI_ADDRESS": "0.0.0.0"}
+    public = {GATEWAY_ADDRESS: "0.0.0.0"}
     refused = subprocess.run(
         command, cwd=ROOT, env=public, capture_output=True, text=True, check=False
     )
