@@ -138,6 +138,15 @@ def test_airflow_pods_are_confined_and_find_what_they_name(
     assert of_kind(airflow, "Secret") == []
 
 
+def test_only_two_pods_of_airflow_have_a_token_of_the_cluster(airflow: list[Manifest]) -> None:
+    with_token = {
+        one["metadata"]["name"]
+        for one in of_kind(airflow, "ServiceAccount")
+        if one.get("automountServiceAccountToken") is not False
+    }
+    assert with_token == {"airflow-scheduler", "airflow-api-server"}
+
+
 def test_airflow_starts_by_the_entrypoint_of_the_image(airflow: list[Manifest]) -> None:
     starts = {
         (one["name"], *one.get("command", ()), *(one.get("args") or ()))
