@@ -11,7 +11,7 @@ RUN := $(UV) run --no-sync
 # Many processes start at once: compiling every module on installation beats each of them doing so.
 export UV_COMPILE_BYTECODE := 1
 
-.PHONY: help install run smoke bench bench-training bench-serving bench-connections load rebuild-data promote rollback reproduce up up-celery up-replicas up-gateway keys down logs secrets doctor test coverage test-browser test-compose test-celery test-growth format lint
+.PHONY: help install run smoke bench bench-training bench-serving bench-connections load rebuild-data promote rollback reproduce up up-celery up-replicas up-gateway keys down logs secrets doctor test coverage test-browser test-kubernetes test-compose test-celery test-growth format lint
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -53,7 +53,7 @@ load: install ## Ask the running service as many users do, with Locust (LOAD_URL
 # Those that need neither Docker nor a browser, and can run side by side.
 MAIN_TESTS := -n 2 --dist loadfile --no-loadscope-reorder \
 	--ignore tests/browser --ignore tests/compose --ignore tests/compose_celery \
-	--ignore tests/compose_gateway --ignore tests/compose_replicas \
+	--ignore tests/compose_gateway --ignore tests/compose_replicas --ignore tests/kubernetes_rendered \
 	--ignore tests/growth --ignore tests/faults
 
 test: install ## Run the tests
@@ -138,6 +138,15 @@ test-browser: install ## Use the app in a real browser, against real services; p
 	@$(UV) sync --locked --quiet --group browser
 	@command -v chromium >/dev/null || $(RUN) playwright install --with-deps chromium
 	$(RUN) pytest tests/browser -s
+
+# It is in kubectl; where there is neither, Go builds it.
+KUSTOMIZE := sigs.k8s.io/kustomize/kustomize/v5@v5.8.1
+
+test-kubernetes: install ## Render the manifests of Kubernetes and validate them; AIRFLOW_CHART=file: Airflow's too, with Helm
+	@$(UV) sync --locked --quiet --group kubernetes
+	@command -v kubectl >/dev/null || command -v kustomize >/dev/null \
+		|| GOBIN=$(CURDIR)/.local/bin go install $(KUSTOMIZE)
+	PATH="$$PATH:$(CURDIR)/.local/bin" $(RUN) pytest tests/kubernetes tests/kubernetes_rendered
 
 test-compose: install ## Test the platform in containers from nothing, with faults; needs Docker
 	$(RUN) pytest $(or $(TESTS),tests/compose)

@@ -57,7 +57,13 @@ def _files_with(pattern: str) -> set[str]:
         (r"RELEASE\.[0-9]{4}-", {"docker-compose.yaml", ".env.example"}),
         (
             rf"\b{re.escape(VERSION)}\b",
-            {"pyproject.toml", "docker-compose.yaml", "docker-compose.replicas.yaml"},
+            {
+                "pyproject.toml",
+                "docker-compose.yaml",
+                "docker-compose.replicas.yaml",
+                "kubernetes/kustomization.yaml",
+                "kubernetes/airflow-values.yaml",
+            },
         ),
         (r"image: redis:[0-9]+", {"docker-compose.celery.yaml"}),
         (r"\bnginx:[0-9]+\.", {"docker-compose.replicas.yaml", ".env.example"}),
