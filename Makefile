@@ -134,9 +134,13 @@ secrets: ## Replace every default password and key, in .env and the databases; R
 doctor: ## Look for what is wrong with the containers or would be, with the remedy
 	@$(PYTHON) -m tools.containers.doctor
 
-test-browser: install ## Use the app in a real browser, against real services; pictures to docs/images
+define WITH_BROWSER
 	@$(UV) sync --locked --quiet --group browser
 	@command -v chromium >/dev/null || $(RUN) playwright install --with-deps chromium
+endef
+
+test-browser: install ## Use the app in a real browser, against real services; pictures to docs/images
+	$(WITH_BROWSER)
 	$(RUN) pytest tests/browser -s
 
 # It is in kubectl; where there is neither, Go builds it.
@@ -149,6 +153,7 @@ test-kubernetes: install ## Render the manifests of Kubernetes and validate them
 	PATH="$$PATH:$(CURDIR)/.local/bin" $(RUN) pytest tests/kubernetes tests/kubernetes_rendered
 
 test-compose: install ## Test the platform in containers from nothing, with faults; needs Docker
+	$(WITH_BROWSER)
 	$(RUN) pytest $(or $(TESTS),tests/compose)
 	$(if $(TESTS),,$(RUN) pytest tests/compose_replicas)
 	$(if $(TESTS),,$(RUN) pytest tests/compose_gateway)

@@ -147,12 +147,11 @@ def main(arguments: Sequence[str]) -> int:
                 clear, key = make(keys, given.new, given.role, given.rate)
                 write(FILE, [*keys, key])
                 _tell_gateway(f"add map {FILE} {key.digest} {key.account}")
-                print(
-                    f"The key of {key.name}, which {ROLES[key.role]}; it is shown this once:",
-                    file=sys.stderr,
-                    flush=True,
+                # In one piece each: two streams come out beside each other.
+                sys.stderr.write(
+                    f"The key of {key.name}, which {ROLES[key.role]}, is shown this once:\n"
                 )
-                print(clear)
+                sys.stdout.write(f"{clear}\n")
             elif given.revoke:
                 key = find(keys, given.revoke)
                 write(FILE, [one for one in keys if one != key])

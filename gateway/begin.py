@@ -93,7 +93,7 @@ def main() -> None:
         with api_keys.locked(api_keys.FILE):
             api_keys.write(api_keys.FILE, with_accounts(api_keys.read(api_keys.FILE), os.environ))
     configs = [word for name in files for word in ("-f", str(_CONFIG / name))]
-    os.execvp("haproxy", ["haproxy", "-W", "-db", *configs]) 
+    os.execvp("haproxy", ["haproxy", "-W", "-db", *configs])
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 from covertype import jobs
 from covertype.contract import FEATURE_NAMES, TARGET
 from covertype.data import Datasets, Snapshot
-from covertype.models.artifact import Proof, load_model
+from covertype.models.artifact import Proof, class_probabilities, load_model
 from covertype.monitoring.drift import Limits
 from covertype.registry import monitored, tracking
 from covertype.registry.logged import log_model, model_uri
@@ -25,6 +25,7 @@ from covertype.registry.tracking import Batch, Candidate
 from covertype.training.fitting import TrainingSet
 from covertype.training.searches import FOREST, LOGREG, Parameters, Search
 from tests.covertype.conftest import FAIR, GOOD, WEAK
+from tests.s3 import new_bucket
 from tools.local.processes import shared_env
 
 
@@ -349,3 +350,34 @@ def test_a_run_says_what_started_its_training(
         (plan,) = jobs.plan_search(FOREST, [FAIR], f"{request.node.name} {reason}", None, reason)
         (run,) = jobs.train_batch(jobs.batch_of(FOREST, **plan))
         assert MlflowClient().get_run(run).data.tags["covertype.started_by"] == told
+
+
+@pytest.mark.parametrize(("search", "parameters"), [(FOREST, FAIR), (LOGREG, {"C": 1.0})])
+def test_a_run_over_s3_gives_the_same_model_as_one_over_a_folder(
+    search: Search,
+    parameters: Parameters,
+    snapshot: Snapshot,
+    real_rows: pd.DataFrame,
+    s3: object,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    in_s3 = Datasets(f"{new_bucket()}/of/one/platform")
+    in_s3.write_processed(real_rows, [])
+    there = in_s3.take_snapshot()
+    assert there.name == snapshot.name
+
+    models = []
+    for place, one in ((None, snapshot), (str(in_s3.root), there)):
+        if place is not None:
+            monkeypatch.setenv("DATASETS_URL", place)
+        name = f"{request.node.name} {place}"
+        (run_id,) = jobs.train_batch(batch(one, name, parameters, search=search))
+        folder = mlflow.artifacts.download_artifacts(
+            model_uri(MlflowClient().get_run(run_id)), dst_path=str(tmp_path / run_id)
+        )
+        models.append(load_model(Path(folder)))
+    observations = real_rows[[*FEATURE_NAMES]]
+    of_folder, of_s3 = (class_probabilities(model, observations) for model in models)
+    np.testing.assert_array_equal(of_folder, of_s3)
