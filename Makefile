@@ -102,8 +102,13 @@ reproduce: ## Train a version again from its snapshot, and compare the answers: 
 
 # An override is added to the files that COMPOSE_FILE names, in the shell or in .env.
 COMPOSE_FILES = $(or $(COMPOSE_FILE),$(shell sed -n "s/^COMPOSE_FILE=//p" .env 2>/dev/null | tr -d "\"'"),docker-compose.yaml)
-UP_WITH = COMPOSE_FILE="$(COMPOSE_FILES)$(if $(findstring $(1),$(COMPOSE_FILES)),,:$(1))" \
-	$(PYTHON) -m tools.containers.up
+# The gateway comes last, as it takes away the ports of the others.
+GATEWAY := docker-compose.gateway.yaml
+FILES = $(subst :, ,$(COMPOSE_FILES))
+FILES_WITH = $(filter-out $(1) $(GATEWAY),$(FILES)) $(filter-out $(GATEWAY),$(1)) \
+	$(sort $(filter $(GATEWAY),$(FILES) $(1)))
+EMPTY :=
+UP_WITH = COMPOSE_FILE="$(subst $(EMPTY) $(EMPTY),:,$(strip $(FILES_WITH)))" $(PYTHON) -m tools.containers.up
 
 up: ## Start the platform in containers and wait until all is healthy
 	@$(PYTHON) -m tools.containers.up
@@ -114,13 +119,14 @@ up-celery: ## Start the platform with Airflow's tasks in many workers: WORKERS=n
 up-replicas: ## Start the platform with several inference services behind a gateway: REPLICAS=n, 3 by default; `make up` ends them
 	@$(call UP_WITH,docker-compose.replicas.yaml)
 
-up-gateway: ## Start the platform behind one port with TLS, keys and logins (docs/security.md); `make up` ends it
-	@$(call UP_WITH,docker-compose.gateway.yaml)
+up-gateway: ## Start the platform behind one port with TLS, keys and logins (docs/security.md)
+	@$(call UP_WITH,$(GATEWAY))
 
-export NEW ROLE RATE REVOKE
+# Only what this command names: a ROLE that a shell exports for its own use makes no key.
+GIVEN = $(if $(filter command,$(firstword $(origin $(1)))),--$(2) "$($(1))")
 keys: ## List the keys of the gateway; NEW=name makes one (ROLE=predict, RATE=100), REVOKE=name ends one
-	@docker compose exec -T gateway python api_keys.py $(if $(NEW),--new "$$NEW") $(if $(ROLE),--role "$$ROLE") \
-		$(if $(RATE),--rate "$$RATE") $(if $(REVOKE),--revoke "$$REVOKE")
+	@docker compose exec -T gateway python api_keys.py $(call GIVEN,NEW,new) $(call GIVEN,ROLE,role) \
+		$(call GIVEN,RATE,rate) $(call GIVEN,REVOKE,revoke)
 
 down: ## End the containers and keep the data; VOLUMES=1 removes it too, after asking (YES=1: at once)
 	@$(PYTHON) -m tools.containers.up --down $(if $(VOLUMES),--volumes) $(if $(YES),--yes)

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from covertype.atomic import replacing
+from covertype.atomic import DiskUnusable, replacing
 
 FILE = Path("/state/keys.map")
 """A map of HAProxy: on each line a hash, and `name:role:rate`."""
@@ -123,13 +123,34 @@ def table(keys: Sequence[Key]) -> str:
     return "\n".join(f"{name:40} {role:10} {rate:>10}" for name, role, rate in rows)
 
 
-def _tell_gateway(command: str) -> None:
-    with socket.socket(socket.AF_UNIX) as gateway:
-        gateway.settimeout(5)
-        gateway.connect(_SOCKET)
-        gateway.sendall(f"{command}\n".encode())
-        if answer := gateway.makefile().read().strip():
-            raise Refused(f"The gateway did not take the change: {answer}")
+def _tell_gateway(command: str) -> str:
+    """Give HAProxy a command, and return what it says, which is nothing if it did it.
+
+    Raises
+    ------
+    Refused
+        If it does not run.
+    """
+    try:
+        with socket.socket(socket.AF_UNIX) as gateway:
+            gateway.settimeout(5)
+            gateway.connect(_SOCKET)
+            gateway.sendall(f"{command}\n".encode())
+            return gateway.makefile().read().strip()
+    except OSError as error:
+        raise Refused(f"Nothing was changed, as the gateway does not answer: {error}") from error
+
+
+def _add(key: Key) -> None:
+    if answer := _tell_gateway(f"add map {FILE} {key.digest} {key.account}"):
+        raise Refused(f"Nothing was changed, as the gateway refuses the key: {answer}")
+
+
+def _remove(key: Key) -> None:
+    """Remove a key from HAProxy, unless an interrupted revocation did so already."""
+    answer = _tell_gateway(f"del map {FILE} {key.digest}")
+    if answer and "not found" not in answer.lower():
+        raise Refused(f"Nothing was changed, as the gateway keeps the key: {answer}")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -141,25 +162,27 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--revoke", metavar="NAME")
     given = parser.parse_args(arguments)
     try:
+        if not FILE.exists():
+            raise Refused("This gateway asks for no keys: `make up-gateway` starts one that does")
         with locked(FILE):
             keys = read(FILE)
             if given.new:
                 clear, key = make(keys, given.new, given.role, given.rate)
+                _add(key)
                 write(FILE, [*keys, key])
-                _tell_gateway(f"add map {FILE} {key.digest} {key.account}")
                 # In one piece each: two streams come out beside each other.
                 sys.stderr.write(
-                    f"The key of {key.name}, which {ROLES[key.role]}, is shown this once:\n"
+                    f"The key of {key.name}, which {ROLES[key.role]}, is shown once:\n"
                 )
                 sys.stdout.write(f"{clear}\n")
             elif given.revoke:
                 key = find(keys, given.revoke)
+                _remove(key)
                 write(FILE, [one for one in keys if one != key])
-                _tell_gateway(f"del map {FILE} {key.digest}")
                 print(f"{key.name} is revoked.")
             else:
                 print(table(keys))
-    except Refused as refusal:
+    except (Refused, DiskUnusable) as refusal:
         print(refusal, file=sys.stderr)
         return 1
     return 0

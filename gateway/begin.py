@@ -38,7 +38,7 @@ def certificate(host: str, *, is_given: bool) -> Path:
         return _GIVEN
     if not _is_valid(host):
         _MADE.mkdir(exist_ok=True)
-        names = ",".join(f"DNS:{name}" for name in (host, f"*.{host}"))
+        names = ",".join(f"DNS:{name}" for name in _names(host))
         _openssl(
             *("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"),
             *("-days", "365", "-subj", f"/CN={host}", "-addext", f"subjectAltName={names}"),
@@ -52,9 +52,15 @@ def certificate(host: str, *, is_given: bool) -> Path:
 def _is_valid(host: str) -> bool:
     """Tell whether the certificate made earlier is for this host, and for 30 days more."""
     asked = ("x509", "-in", str(_MADE / _FILES[0]), "-noout")
-    named = _openssl(*asked, "-checkhost", host)
-    lasting = _openssl(*asked, "-checkend", str(_MONTH_SECONDS))
-    return "does match" in named.stdout and lasting.returncode == 0
+    named = all(
+        "does match" in _openssl(*asked, "-checkhost", name).stdout for name in _names(host)
+    )
+    return named and _openssl(*asked, "-checkend", str(_MONTH_SECONDS)).returncode == 0
+
+
+def _names(host: str) -> list[str]:
+    """Return the names that the door has; clients accept no wildcard for `localhost`."""
+    return [host, *(f"{service}.{host}" for service in ("api", "mlflow", "airflow"))]
 
 
 def _openssl(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -86,6 +92,8 @@ def main() -> None:
             f"The gateway does not start: PUBLIC_HOST={host} is an address, and it tells the "
             f"services by names, such as api.forest.example.org. {host}.sslip.io is a name of it."
         )
+    if host != host.lower():
+        sys.exit(f"The gateway does not start: write PUBLIC_HOST={host} in lower case.")
     files = ["global.cfg", "inference.cfg", "door.cfg" if host else "open.cfg"]
     if host:
         given = bool(os.environ.get("GATEWAY_CERTIFICATE"))

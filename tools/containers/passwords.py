@@ -10,7 +10,7 @@ import os
 import re
 import secrets
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
@@ -94,14 +94,15 @@ def reason_not_to_start(environment: Mapping[str, str], manual: Path) -> str | N
         )
     if unguarded := unguarded_addresses(environment):
         return (
-            f"Nothing starts: on {', '.join(unguarded)} MLflow, the data API and the "
-            "inference service would ask nobody who they are. Start the platform behind its "
-            "gateway, which does: `make up-gateway` (docs/security.md). If another proxy asks for "
-            f"credentials, say so in .env: {ANOTHER_PROXY}=true."
+            f"Nothing starts: {', '.join(unguarded)} would be open to other machines, and most "
+            "services ask nobody who they are. Start the platform behind its gateway, which does: "
+            "`make up-gateway` (docs/security.md). If another proxy asks for credentials, say so "
+            f"in .env: {ANOTHER_PROXY}=true."
         )
     absent = _OF_OVERRIDES - environment.keys()
     defaults = [name for name in defaults_in_use(environment, manual) if name not in absent]
-    public = _beyond_loopback(environment, ADDRESSES)
+    addresses = {environment.get(name) or LOOPBACK for name in ADDRESSES}
+    public = sorted(address for address in addresses if not is_loopback(address))
     if not public or not defaults:
         return None
     return (
@@ -112,16 +113,10 @@ def reason_not_to_start(environment: Mapping[str, str], manual: Path) -> str | N
 
 
 def unguarded_addresses(environment: Mapping[str, str]) -> list[str]:
-    """Return the addresses that other machines can reach and where nothing asks for credentials."""
+    """Return the variables of addresses that others reach and where nothing asks who they are."""
     if environment.get(ANOTHER_PROXY, "").lower() == "true":
         return []
-    return _beyond_loopback(environment, OPEN_ADDRESSES)
-
-
-def _beyond_loopback(environment: Mapping[str, str], names: Sequence[str]) -> list[str]:
-    """Return those of the addresses that other machines can reach."""
-    addresses = {environment.get(name) or LOOPBACK for name in names}
-    return sorted(address for address in addresses if not is_loopback(address))
+    return [name for name in OPEN_ADDRESSES if not is_loopback(environment.get(name) or LOOPBACK)]
 
 
 if __name__ == "__main__":

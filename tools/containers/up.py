@@ -68,11 +68,11 @@ def down(*, volumes: bool) -> int:
     # Those of profiles, such as Flower, are no orphans: they would stay, and keep their volumes.
     everything = ("--profile", "*", "down", "--remove-orphans")
     failed = _compose(*everything, *(["--volumes"] if volumes else []))
-    if volumes and not failed:
-        # Those of a compose file that COMPOSE_FILE names no longer.
-        left = docker("volume", "ls", "--quiet", "--filter", f"label={label()}").split()
+    # Those of a compose file that COMPOSE_FILE names no longer.
+    for kind in ("network", *(["volume"] if volumes else [])) if not failed else ():
+        left = docker(kind, "ls", "--quiet", "--filter", f"label={label()}").split()
         if left:
-            docker("volume", "rm", *left)
+            docker(kind, "rm", *left)
     return failed
 
 
