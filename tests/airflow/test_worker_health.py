@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from kombu.exceptions import OperationalError
-
 from redis import exceptions
+
 from tests.conftest import ROOT
 
 reason_for_alarm = runpy.run_path(str(ROOT / "airflow/worker_health.py"))["reason_for_alarm"]
