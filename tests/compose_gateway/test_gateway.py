@@ -53,6 +53,20 @@ for path in ("/api/2.0/mlflow/registered-models/get?name=BestModelRF",):
 print(json.dumps(found))
 """
 
+# A service that tells which headers reached it.
+_ECHO = """
+import json
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+class Echo(BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = json.dumps({"headers": [name.lower() for name in self.headers]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+ThreadingHTTPServer(("", 8000), Echo).serve_forever()
+"""
+
 _EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _EXPERIMENT = "api/2.0/mlflow/experiments/create"
 
@@ -114,10 +128,9 @@ def test_what_tasks_ask_of_airflow_is_not_for_outside(door: Door, path: str) -> 
     assert answer.status_code == 404
 
 
-@pytest.mark.parametrize("name", ["data-api.", "minio.", "www."])
+@pytest.mark.parametrize("name", ["data-api", "minio", "www", "api.x"])
 def test_no_other_service_has_a_name(door: Door, name: str) -> None:
-    # The certificate is for all names before the host.
-    answer = door.ask(name, "/", "admin")
+    answer = door.ask("", "/", "admin", headers={"Host": f"{name}.{HOST}"})
     assert answer.status_code == 404
     assert "There is no such host" in answer.json()["detail"]
 
@@ -137,12 +150,30 @@ def test_a_key_opens_what_its_role_allows(in_production: Door, role: str) -> Non
         assert in_production.ask(name, path, role).status_code == (200 if allowed else 403)
 
 
-def test_only_an_admin_changes_what_mlflow_has(door: Door) -> None:
-    name = {"name": "made-at-the-door"}
-    refused = door.ask("mlflow.", f"/{_EXPERIMENT}", "read", "POST", json=name)
+_ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts/1"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", f"/{_EXPERIMENT}"),
+        ("PUT", f"{_ARTIFACTS}/model"),
+        ("DELETE", f"{_ARTIFACTS}/model"),
+        ("PUT", f"{_ARTIFACTS}/mlflow/registered-models/get-latest-versions"),
+        ("PUT", f"{_ARTIFACTS}/api/2.0/mlflow/runs/search"),
+        ("DELETE", "/api/2.0/mlflow/logged-models/search"),
+        ("PATCH", "/ajax-api/2.0/mlflow/logged-models/search"),
+        ("POST", "/api/2.0/mlflow/experiments%2Fcreate?x=/mlflow/runs/search"),
+        ("DELETE", "/graphql"),
+    ],
+)
+def test_who_may_read_mlflow_changes_nothing(door: Door, method: str, path: str) -> None:
+    refused = door.ask("mlflow.", path, "read", method, json={"name": "made-at-the-door"})
     assert (refused.status_code, refused.json()["error_code"]) == (403, "PERMISSION_DENIED")
-    deleted = door.ask("mlflow.", "/api/2.0/mlflow-artifacts/artifacts/1", "read", "DELETE")
-    assert deleted.status_code == 403
+
+
+def test_an_admin_changes_what_mlflow_has(door: Door) -> None:
+    name = {"name": "made-at-the-door"}
     searched = {"max_results": 10}
     found = door.ask("mlflow.", "/api/2.0/mlflow/experiments/search", "read", "POST", json=searched)
     assert found.status_code == 200
@@ -243,12 +274,45 @@ def test_two_batches_of_a_key_leave_places_for_others(in_production: Door) -> No
             client.close()
 
 
+@pytest.mark.parametrize("path", ["/m%65trics", "/predict/b%61tch", "/feedb%61ck"])
+def test_an_encoded_path_passes_no_rule(in_production: Door, path: str) -> None:
+    answer = in_production.ask("api.", path, "predict", "POST", json=OBSERVATION)
+    assert answer.status_code == 404
+
+
+def test_a_key_does_not_reach_the_service(in_production: Door) -> None:
+    stack = in_production.stack
+    network, name = f"{stack.project}_network", f"{stack.project}-echo"
+    gateway = stack.containers()["gateway"]
+    stack.command(
+        *("docker", "run", "--detach", "--rm", "--name", name, "--network", network),
+        *("--network-alias", "inference", gateway["Config"]["Image"], "python", "-c", _ECHO),
+    )
+    try:
+        seen: set[str] = set()
+
+        def is_asked() -> bool:
+            answer = in_production.ask("api.", "/model", "predict").json()
+            seen.update(answer.get("headers", ()))
+            return bool(seen)
+
+        wait_for("the other service", is_asked, 60, pause=0.05)
+    finally:
+        stack.command("docker", "rm", "--force", name)
+    assert "host" in seen
+    assert not {"x-api-key", "authorization"} & seen
+    wait_for("the service alone", lambda: in_production.predict("predict").ok, 30)
+
+
 def test_bodies_have_limits(in_production: Door) -> None:
     long = b" " * (MAX_BODY_BYTES + 1)
     for path in ("/predict", "/predict/batch", "/feedback"):
         assert in_production.ask("api.", path, "predict", "POST", data=long).status_code == 413
-    token = in_production.ask("airflow.", "/auth/token", None, "POST", data=long)
-    assert token.status_code == 413
+    for content in ({"data": long}, {"headers": {"Content-Length": str(2**32)}}):
+        token = in_production.ask("airflow.", "/auth/token", None, "POST", **content)
+        assert token.status_code == 413
+    endless = in_production.ask("airflow.", "/auth/token", None, "POST", data=iter([b"{}"]))
+    assert endless.status_code == 411
 
 
 def test_every_answer_has_the_headers_that_protect_browsers(in_production: Door) -> None:
@@ -429,7 +493,12 @@ def test_guessing_is_slowed_down(in_production: Door) -> None:
     door = in_production
     wrong = {"username": "admin", "password": "guess"}
     logins = Counter(
-        door.ask("airflow.", "/auth/token", None, "POST", json=wrong).status_code for _ in range(25)
+        door.ask(
+            *("airflow.", f"/{'auth' if number % 2 else '%61uth'}/token", None, "POST"),
+            json=wrong,
+            headers={"Cookie": "_token=x"},
+        ).status_code
+        for number in range(30)
     )
     assert set(logins) == {401, 429}
     assert logins[429] >= 4

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import api_keys
-from api_keys import Key, Refused, find, make, read, table, write
+from api_keys import Key, Refused, find, main, make, read, table, write
 
 OWN = Key("0" * 64, "dags", "dags", 1000)
 
@@ -84,3 +84,33 @@ def test_the_table_tells_names_roles_and_rates_but_no_hash() -> None:
     shown = table([OWN])
     assert shown.splitlines()[1].split() == ["dags", "dags", "1000"]
     assert OWN.digest not in shown
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file of keys, of a gateway that does not run."""
+    file = tmp_path / "keys.map"
+    monkeypatch.setattr(api_keys, "FILE", file)
+    monkeypatch.setattr(api_keys, "_SOCKET", str(tmp_path / "absent"))
+    return file
+
+
+@pytest.mark.parametrize("arguments", [[], ["--new", "anna"], ["--revoke", "anna"]])
+def test_a_gateway_without_keys_says_so(
+    state: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 1
+    assert "make up-gateway" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["--new", "bert"], ["--revoke", "anna"]])
+def test_nothing_changes_while_the_gateway_does_not_answer(
+    state: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, anna = make([], "anna", "read", 5)
+    write(state, [anna])
+    assert main(arguments) == 1
+    said = capsys.readouterr()
+    assert "Nothing was changed" in said.err
+    assert said.out == ""
+    assert read(state) == [anna]

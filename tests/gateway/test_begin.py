@@ -19,11 +19,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_self_signed_certificate_is_for_the_host_and_the_names_before_it(folder: Path) -> None:
+def test_a_self_signed_certificate_is_for_the_host_and_the_services_names(folder: Path) -> None:
     made = begin.certificate("forest.example", is_given=False)
     found = x509.load_pem_x509_certificate((made / "fullchain.pem").read_bytes())
     names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    assert names.get_values_for_type(x509.DNSName) == ["forest.example", "*.forest.example"]
+    assert names.get_values_for_type(x509.DNSName) == [
+        *("forest.example", "api.forest.example", "mlflow.forest.example"),
+        "airflow.forest.example",
+    ]
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(made / "fullchain.pem", made / "privkey.pem")
     assert (made / "privkey.pem").stat().st_mode & 0o077 == 0
@@ -66,6 +69,12 @@ def test_a_given_folder_without_a_certificate_is_refused_with_the_missing_file(
 def test_an_address_is_no_public_host(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PUBLIC_HOST", host)
     with pytest.raises(SystemExit, match=f"PUBLIC_HOST={host} is an address"):
+        begin.main()
+
+
+def test_a_public_host_in_capitals_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PUBLIC_HOST", "Forest.example")
+    with pytest.raises(SystemExit, match="in lower case"):
         begin.main()
 
 

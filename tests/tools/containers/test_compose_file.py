@@ -66,6 +66,7 @@ def test_accounts_of_the_platform_are_the_same_at_the_door_and_at_its_clients() 
 def test_the_gateway_takes_the_port_of_the_service_and_is_confined_as_it_is() -> None:
     inference, gateway = SERVICES["inference"], REPLICAS["gateway"]
     assert gateway["ports"] == inference["ports"]
+    assert gateway["build"]["args"] == inference["build"]["args"]
     assert not REPLICAS["inference"]["ports"]
     alike = ("init", "read_only", "cap_drop", "security_opt", "logging", "restart", "networks")
     for name in alike:

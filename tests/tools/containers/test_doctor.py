@@ -86,7 +86,7 @@ def test_default_password_on_a_public_address_is_found() -> None:
 
 def test_public_address_where_nobody_is_asked_for_credentials_is_found() -> None:
     (finding,) = doctor.passwords(_platform(address="0.0.0.0"))
-    assert "would ask nobody" in finding.problem
+    assert "UI_ADDRESS would be open to other machines" in finding.problem
     assert finding.remedy == "make up-gateway"
 
 

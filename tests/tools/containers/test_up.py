@@ -58,20 +58,21 @@ def test_a_script_is_not_asked(
     assert removed == [volumes]
 
 
-def test_removing_the_data_removes_the_volumes_of_every_compose_file(
+def test_the_end_removes_what_every_compose_file_made_but_data_only_on_demand(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[tuple[str, ...]] = []
 
     def docker(*arguments: str) -> str:
         asked.append(arguments)
-        return "forest_redis_data\n" if "ls" in arguments else ""
+        return f"forest_{arguments[0]}\n" if "ls" in arguments else ""
 
     monkeypatch.setattr(keeper, "stop", lambda: None)
     monkeypatch.setattr(up, "_compose", lambda *arguments: 0)
     monkeypatch.setattr(up, "label", lambda: "project=forest")
     monkeypatch.setattr(up, "docker", docker)
     assert up.down(volumes=False) == 0
-    assert asked == []
+    removed = [command for command in asked if "rm" in command]
+    assert removed == [("network", "rm", "forest_network")]
     assert up.down(volumes=True) == 0
-    assert asked[-1] == ("volume", "rm", "forest_redis_data")
+    assert asked[-1] == ("volume", "rm", "forest_volume")
