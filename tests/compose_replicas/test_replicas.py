@@ -7,6 +7,8 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from http.client import HTTPConnection
 
 import pytest
 import requests
@@ -308,6 +310,13 @@ def test_what_is_no_request_is_refused(replicas: Replicas, head: bytes) -> None:
     with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
         client.sendall(head)
         assert client.recv(4096).startswith(b"HTTP/1.1 400 ")
+
+
+def test_an_encoded_path_is_not_taken_for_a_prediction(replicas: Replicas) -> None:
+    connection = HTTPConnection("127.0.0.1", replicas.stack.ports["INFERENCE_PORT"], timeout=30)
+    with closing(connection):
+        connection.request("POST", "/feedb%61ck", json.dumps(OBSERVATION))
+        assert connection.getresponse().status == 404
 
 
 def _per_second(address: str) -> float:
