@@ -1,9 +1,13 @@
 """Announcements of training data that arrive while models are trained."""
 
-from covertype.training.searches import FOREST
+from covertype.training.searches import FOREST, LOGREG, LOGREG_GRID
 from tests.compose.stack import Stack, wait_for
 
-TRAININGS = ("train_rf_model", "train_logreg_model", "train_logreg_model2")
+SEARCHES = {
+    "train_rf_model": FOREST,
+    "train_logreg_model": LOGREG,
+    "train_logreg_model2": LOGREG_GRID,
+}
 _NEWEST = """
 from pathlib import Path
 from covertype.data import Datasets
@@ -28,20 +32,21 @@ def test_two_announcements_during_a_training_lead_to_one_more_on_the_newest_data
     stack.wait_until_idle()
     before = stack.account()
     # Long enough for what follows.
-    candidates = [dict(candidate) for candidate in FOREST.candidates] * 4
-    first = stack.start_dag("train_rf_model", candidates=candidates)
-    wait_for("a training", lambda: stack.dag_runs()[first] == "running", 60)
-    others = [stack.start_dag(dag) for dag in TRAININGS[1:]]
+    begun = [
+        stack.start_dag(dag, candidates=[dict(candidate) for candidate in search.candidates] * 4)
+        for dag, search in SEARCHES.items()
+    ]
     _announce_more_data(stack)
     _announce_more_data(stack)
-    assert stack.dag_runs()[first] == "running", "the training ended before the announcements"
+    states = {stack.dag_runs()[run] for run in begun}
+    assert states == {"running"}, "a training ended before the announcements"
     stack.wait_until_idle(900)
 
     after = stack.account()
     runs = {run: state for run, state in after.dag_runs.items() if run not in before.dag_runs}
     assert set(runs.values()) == {"success"}
-    rounds = [dag for dag, _ in set(runs) - {first, *others} if dag in TRAININGS]
-    assert sorted(rounds) == sorted(TRAININGS)
+    rounds = [dag for dag, _ in set(runs) - {*begun} if dag in SEARCHES]
+    assert sorted(rounds) == sorted(SEARCHES)
     newest = stack.compose("exec", "-T", "airflow-scheduler", "python", "-c", _NEWEST).strip()
     announced = {
         run: facts
