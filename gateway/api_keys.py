@@ -6,21 +6,21 @@ The gateway has only the SHA-256 of a key. That is enough, as a key has 192 rand
 """
 
 import argparse
-import fcntl
 import hashlib
 import re
 import secrets
 import socket
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from covertype.atomic import DiskUnusable, replacing
+from covertype.atomic import Busy, DiskUnusable, locked, replacing
 
 FILE = Path("/state/keys.map")
 """A map of HAProxy: on each line a hash, and `name:role:rate`."""
+
+LOCK = FILE.with_suffix(".lock")
 
 ROLES = {
     "predict": "asks the inference service",
@@ -68,14 +68,6 @@ def write(file: Path, keys: Sequence[Key]) -> None:
     """Write a file of keys atomically."""
     with replacing(file, mode=0o600) as part:
         part.write_text("".join(f"{key.digest} {key.account}\n" for key in keys))
-
-
-@contextmanager
-def locked(file: Path) -> Iterator[None]:
-    """Keep other changes of a file of keys out."""
-    with file.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def make(keys: Sequence[Key], name: str, role: str, rate: int) -> tuple[str, Key]:
@@ -164,7 +156,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         if not FILE.exists():
             raise Refused("This gateway asks for no keys: `make up-gateway` starts one that does")
-        with locked(FILE):
+        with locked(LOCK):
             keys = read(FILE)
             if given.new:
                 clear, key = make(keys, given.new, given.role, given.rate)
@@ -182,7 +174,7 @@ def main(arguments: Sequence[str]) -> int:
                 print(f"{key.name} is revoked.")
             else:
                 print(table(keys))
-    except (Refused, DiskUnusable) as refusal:
+    except (Busy, DiskUnusable, Refused) as refusal:
         print(refusal, file=sys.stderr)
         return 1
     return 0

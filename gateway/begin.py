@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import api_keys
+from covertype.atomic import locked
 
 _CONFIG = Path("/app/haproxy")
 _GIVEN = Path("/certificate")
@@ -98,7 +99,7 @@ def main() -> None:
     if host:
         given = bool(os.environ.get("GATEWAY_CERTIFICATE"))
         os.environ["CERTIFICATE"] = str(certificate(host, is_given=given))
-        with api_keys.locked(api_keys.FILE):
+        with locked(api_keys.LOCK):
             api_keys.write(api_keys.FILE, with_accounts(api_keys.read(api_keys.FILE), os.environ))
     configs = [word for name in files for word in ("-f", str(_CONFIG / name))]
     os.execvp("haproxy", ["haproxy", "-W", "-db", *configs])

@@ -91,6 +91,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file of keys, of a gateway that does not run."""
     file = tmp_path / "keys.map"
     monkeypatch.setattr(api_keys, "FILE", file)
+    monkeypatch.setattr(api_keys, "LOCK", tmp_path / "keys.lock")
     monkeypatch.setattr(api_keys, "_SOCKET", str(tmp_path / "absent"))
     return file
 
