@@ -1,6 +1,6 @@
 """The model and the figures that a run logs; `tracking` logs parameters, metrics and datasets.
 
-This module writes both and opens both. Reading needs no scikit-learn and no matplotlib, so the
+This module writes both and opens both. Reading needs no scikit-learn and no Pillow, so the
 imports that only writing needs are inside its functions.
 """
 
@@ -101,7 +101,7 @@ def write_figures(
         (_CONFUSION, draw_confusion(confusion), confusion.tolist()),
         (_IMPORTANCES, draw_importances(weights), weights.to_dict()),
     ):
-        picture.savefig(folder / f"{name}.png")
+        picture.save(folder / f"{name}.png", compress_level=1)
         (folder / f"{name}.json").write_text(json.dumps(figures))
 
 

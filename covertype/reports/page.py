@@ -10,6 +10,7 @@ from jinja2 import Environment
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from PIL.Image import Image
 
 _TEMPLATE = """\
 <!DOCTYPE html>
@@ -69,7 +70,7 @@ class Section:
     title: str
     text: str = ""
     table: Table | None = None
-    picture: "Figure | None" = None
+    picture: "Figure | Image | None" = None
 
 
 @dataclass(frozen=True)
@@ -89,9 +90,14 @@ def render(page: Page) -> str:
     return _page.render(page=page)
 
 
-def _inline(picture: "Figure") -> str:
+def _inline(picture: "Figure | Image") -> str:
+    from PIL.Image import Image
+
     file = io.BytesIO()
-    picture.savefig(file, format="png", dpi=80)
+    if isinstance(picture, Image):
+        picture.save(file, format="png")
+    else:
+        picture.savefig(file, format="png", dpi=80)
     return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 

@@ -34,7 +34,7 @@ def section(sections: list[Section], title: str) -> Section:
 
 
 def pictures(sections: list[Section]) -> list[Figure]:
-    return [one.picture for one in sections if one.picture is not None]
+    return [one.picture for one in sections if isinstance(one.picture, Figure)]
 
 
 def test_the_findings_come_first_and_stand_out(comparison: Comparison) -> None:

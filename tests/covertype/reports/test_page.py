@@ -3,7 +3,9 @@
 import re
 from html.parser import HTMLParser
 
+import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 
 from covertype.reports.page import Page, Section, Table, render
 
@@ -41,10 +43,9 @@ def test_what_a_section_does_not_have_is_left_out() -> None:
     assert {tag for tag, _ in page.tags}.isdisjoint({"table", "img"})
 
 
-def test_pictures_are_part_of_the_file() -> None:
-    figure = Figure()
-    figure.subplots().plot([1, 2])
-    page = Read(render(Page("A title", "A summary.", [Section("Drawn", picture=figure)])))
+@pytest.mark.parametrize("drawn", [Figure(), Image.new("RGB", (2, 2))])
+def test_pictures_are_part_of_the_file(drawn: Figure | Image.Image) -> None:
+    page = Read(render(Page("A title", "A summary.", [Section("Drawn", picture=drawn)])))
     (picture,) = [attributes for tag, attributes in page.tags if tag == "img"]
     assert picture["alt"] == "Drawn"
     assert str(picture["src"]).startswith("data:image/png;base64,iVBOR")
