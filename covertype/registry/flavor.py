@@ -1,7 +1,8 @@
-"""Writes models as MLflow's scikit-learn flavor does, but compressed and without a second copy.
+"""Writes models that `mlflow.sklearn` and `mlflow.pyfunc` load, but not as `mlflow.sklearn` does.
 
-MLflow does not compress skops archives. It also holds the archive in memory and loads it back,
-which takes three times the model's memory. `mlflow.sklearn.load_model` reads the result as usual.
+Its archive is not compressed, and it is held in memory and loaded back, which takes three times the
+model's memory. It also looks through all installed packages, which takes longer than a regression.
+So this is a flavor of our own, made as MLflow's guide to custom flavors says.
 """
 
 from importlib.metadata import version
@@ -11,32 +12,52 @@ from typing import Any
 import mlflow
 from mlflow.models import Model
 from mlflow.models.model import MLMODEL_FILE_NAME
-from sklearn.base import clone
+from mlflow.models.utils import _save_example
+from mlflow.utils.environment import (
+    _CONDA_ENV_FILE_NAME,
+    _PYTHON_ENV_FILE_NAME,
+    _REQUIREMENTS_FILE_NAME,
+    _mlflow_conda_env,
+    _PythonEnv,
+)
 from sklearn.pipeline import Pipeline
 
 from covertype.models.artifact import MODEL_FILE, TRUSTED_TYPES, dump_model
 
-_REQUIREMENTS = [f"{name}=={version(name)}" for name in ("scikit-learn", "skops", "pandas")]
+_REQUIREMENTS = [
+    f"mlflow=={mlflow.__version__}",
+    *(f"{name}=={version(name)}" for name in ("scikit-learn", "skops", "pandas")),
+]
 
 
 def save_model(
     path: str, mlflow_model: Model, model: Pipeline, signature: Any, input_example: Any, **_: Any
 ) -> None:
-    """Write a fitted Pipeline into a folder; `Model.log` calls this.
-
-    MLflow writes and describes an unfitted clone; the fitted model then replaces the clone.
-    """
-    mlflow.sklearn.save_model(
-        clone(model),
-        path,
-        mlflow_model=mlflow_model,
-        signature=signature,
-        input_example=input_example,
-        serialization_format=mlflow.sklearn.SERIALIZATION_FORMAT_SKOPS,
-        skops_trusted_types=TRUSTED_TYPES,
-        pip_requirements=_REQUIREMENTS,
-    )
+    """Write a fitted Pipeline into a new folder; `Model.log` calls this."""
     folder = Path(path)
+    folder.mkdir(parents=True)
     dump_model(model, folder / MODEL_FILE)
-    mlflow_model.model_size_bytes = sum(file.stat().st_size for file in folder.rglob("*"))
+    (folder / _REQUIREMENTS_FILE_NAME).write_text("\n".join(_REQUIREMENTS))
+    conda = str(folder / _CONDA_ENV_FILE_NAME)
+    _mlflow_conda_env(conda, additional_pip_deps=_REQUIREMENTS, install_mlflow=False)
+    _PythonEnv.current().to_yaml(str(folder / _PYTHON_ENV_FILE_NAME))
+    _save_example(mlflow_model, input_example, path)
+    mlflow_model.signature = signature
+    mlflow.pyfunc.add_to_model(
+        mlflow_model,
+        loader_module="mlflow.sklearn",
+        model_path=MODEL_FILE,
+        conda_env=_CONDA_ENV_FILE_NAME,
+        python_env=_PYTHON_ENV_FILE_NAME,
+        predict_fn="predict",
+    )
+    mlflow_model.add_flavor(
+        mlflow.sklearn.FLAVOR_NAME,
+        pickled_model=MODEL_FILE,
+        sklearn_version=version("scikit-learn"),
+        serialization_format=mlflow.sklearn.SERIALIZATION_FORMAT_SKOPS,
+        code=None,
+        skops_trusted_types=TRUSTED_TYPES,
+    )
+    mlflow_model.model_size_bytes = sum(file.stat().st_size for file in folder.iterdir())
     mlflow_model.save(str(folder / MLMODEL_FILE_NAME))
