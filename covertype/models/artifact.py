@@ -112,8 +112,12 @@ def load_model(folder: Path) -> "Pipeline":
     return model
 
 
-def class_probabilities(model: "Pipeline", observations: "pd.DataFrame") -> npt.NDArray[np.float64]:
-    """Return the probabilities of all classes, shape (n, 7); 0 for classes not in training."""
+def class_probabilities(model: Any, observations: Any) -> npt.NDArray[np.float64]:
+    """Return the probabilities of all classes, shape (n, 7); 0 for classes not in training.
+
+    The model is a Pipeline, and the observations are a DataFrame of shape (n, 12); or it is the
+    last step of one, and they are encoded.
+    """
     probabilities = np.zeros((len(observations), len(CLASSES)))
     probabilities[:, model.classes_] = model.predict_proba(observations)
     return probabilities

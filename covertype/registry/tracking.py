@@ -6,11 +6,11 @@ import pickle
 import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import joblib
 import mlflow
 import numpy as np
 import numpy.typing as npt
@@ -112,12 +112,16 @@ def train_batch(batch: Batch, datasets: Datasets) -> list[str]:
                 ),
                 data,
             )
+            former = None
             for one in missing:
                 name = batch.search.run_name(one.number)
                 own = {PARAMETERS_TAG: json.dumps(dict(one.parameters))}
                 with mlflow.start_run(run_name=name, tags=tags | own) as run:
                     trained = next(fits)
-                    _log(run, batch.search, one.parameters, data, inputs, trained)
+                    started_from = {"started_from": former} if trained.is_warm else {}
+                    parameters = {**one.parameters, **started_from}
+                    _log(run, batch.search, parameters, data, inputs, trained)
+                former = name
                 finished[one.number] = str(run.info.run_id)
                 log.info(
                     "%s %s: accuracy %.4f on %d rows for selection, trained on %d in %.1f s by %s",
@@ -199,13 +203,11 @@ def _log(
     metrics = {**trained.evaluation.metrics, "training_seconds": trained.seconds}
     mlflow.log_params(facts)
     MlflowClient().log_inputs(run.info.run_id, inputs)
-    with tempfile.TemporaryDirectory() as made, ThreadPoolExecutor(1) as meanwhile:
-        drawn = meanwhile.submit(
-            write_figures, Path(made), trained.evaluation.confusion, importances(trained.model)
-        )
-        logged = log_model(trained.model, search.model_name, data)
-        drawn.result()
+    # The model answers a few rows: its threads would take longer to start than to answer.
+    with tempfile.TemporaryDirectory() as made, joblib.parallel_config("sequential"):
+        write_figures(Path(made), trained.evaluation.confusion, importances(trained.model))
         mlflow.log_artifacts(made)
+        logged = log_model(trained.model, search.model_name, data)
     # Logged after the model: MLflow copies earlier metrics to the model, one request each.
     mlflow.log_metrics(metrics, model_id=logged.model_id)
 

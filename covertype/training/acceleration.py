@@ -28,9 +28,13 @@ _ROWS_A_BIN, _FEWEST_BINS, _MOST_BINS = 500, 64, 512
 """The thresholds tried for a column grow with the rows. Fewer cost accuracy (256 in place of 512:
 0.05 points on all rows), more cost time alone (512 in place of 92: 1.6 times on 46,455 rows)."""
 
-_ROWS_AT_ONCE = 12_000_000
-"""The extension's own trees are held beside the exported ones: so many at a time as, together, are
-made from these rows. On all rows it is 25 of them."""
+_TREES_AT_ONCE = 25
+"""The extension holds its own trees beside the exported ones, so forests are made in parts. Each
+part has its seed, and a forest that grows from a smaller one has the trees of one made at once."""
+
+_FREE = {"C", "fit_intercept", "max_iter", "n_jobs", "random_state", "tol", "verbose", "warm_start"}
+"""The parameters of a logistic regression that the extension accepts; with another value than
+scikit-learn's default for any other, it leaves the fit to scikit-learn."""
 
 _LEARNT = ("classes_", "n_features_in_", "n_iter_", "coef_", "intercept_")
 _LEARNT_BY_FORESTS = ("classes_", "n_classes_", "n_features_in_", "n_outputs_")
@@ -41,9 +45,20 @@ Classes = npt.NDArray[np.int64]
 
 def trainer(classifier: Any, library: Library) -> str:
     """Return the name and version of the package that `fit` uses for a classifier."""
-    faster = library is Library.FASTEST and type(classifier) in _FASTER
-    package = "scikit-learn-intelex" if faster else "scikit-learn"
+    package = "scikit-learn-intelex" if _faster(classifier, library) else "scikit-learn"
     return f"{package} {version(package)}"
+
+
+def _faster(classifier: Any, library: Library) -> type | None:
+    """Return the extension's class for a classifier, None if scikit-learn fits it."""
+    if library is not Library.FASTEST:
+        return None
+    if isinstance(classifier, LogisticRegression):
+        usual = LogisticRegression().get_params()
+        parameters = classifier.get_params()
+        if any(parameters[name] != usual[name] for name in usual.keys() - _FREE):
+            return None
+    return _FASTER.get(type(classifier))
 
 
 def fit(
@@ -62,25 +77,47 @@ def fit(
         Unfitted; it is fitted in place.
     encoded : ndarray of float32, shape (n, columns)
     classes : ndarray of int, shape (n,)
-    former : LogisticRegression, optional
-        A fitted one whose coefficients a logistic regression starts from.
+    former : RandomForestClassifier or LogisticRegression, optional
+        One that `can_start_from` allows, fitted to the same rows by the same library: a logistic
+        regression starts from its coefficients, a forest adds trees to its own.
 
     Returns
     -------
     classifier : the same object, fitted
     """
-    faster = _FASTER.get(type(classifier)) if library is Library.FASTEST else None
+    faster = _faster(classifier, library)
     if isinstance(classifier, LogisticRegression):
         return _fit_regression(classifier, encoded, classes, faster, former)
+    trees = list(former.estimators_) if former else []
     if faster is None:
-        return classifier.fit(encoded, classes)
-    return _fit_forest(classifier, encoded, classes, faster)
+        return _grow_forest(classifier, encoded, classes, trees)
+    return _fit_forest(classifier, encoded, classes, faster, trees)
+
+
+def can_start_from(classifier: Any, former: Any) -> bool:
+    """Tell whether `fit` can start from another classifier, fitted to the same rows (warm start).
+
+    A forest can if the other differs in its number of trees alone, and holds whole parts of them.
+    """
+    if type(former) is not type(classifier):
+        return False
+    if isinstance(classifier, LogisticRegression):
+        return True
+    count: int = former.n_estimators
+    if count >= classifier.n_estimators or count % _TREES_AT_ONCE:
+        return False
+    alike = former.get_params() | {"n_estimators": classifier.n_estimators}
+    return bool(alike == classifier.get_params())
 
 
 def _fit_regression(
     classifier: Any, encoded: Encoded, classes: Classes, faster: type | None, former: Any
 ) -> Any:
-    worker = (faster or type(classifier))(**classifier.get_params() | {"warm_start": True})
+    own = {"warm_start": True}
+    if faster:
+        # scikit-learn's tolerance is for the mean loss of a row, the extension's for their sum.
+        own["tol"] = classifier.tol * len(encoded)
+    worker = (faster or type(classifier))(**classifier.get_params() | own)
     if former is not None and np.array_equal(former.classes_, np.unique(classes)):
         worker.coef_ = former.coef_.astype(encoded.dtype)
         worker.intercept_ = former.intercept_.astype(encoded.dtype)
@@ -89,22 +126,34 @@ def _fit_regression(
     return _take(classifier, worker, _LEARNT)
 
 
-def _fit_forest(classifier: Any, encoded: Encoded, classes: Classes, faster: type) -> Any:
-    seeds = check_random_state(classifier.random_state)
-    at_once = max(_ROWS_AT_ONCE // len(encoded), 1)
+def _grow_forest(classifier: Any, encoded: Encoded, classes: Classes, trees: list[Any]) -> Any:
+    if not trees:
+        return classifier.fit(encoded, classes)
+    classifier.estimators_ = trees
+    classifier.set_params(warm_start=True).fit(encoded, classes)
+    return classifier.set_params(warm_start=False)
+
+
+def _fit_forest(
+    classifier: Any, encoded: Encoded, classes: Classes, faster: type, trees: list[Any]
+) -> Any:
+    former_count = len(trees)
     bins = min(max(len(encoded) // _ROWS_A_BIN, _FEWEST_BINS), _MOST_BINS)
-    estimators: list[Any] = []
-    while missing := classifier.n_estimators - len(estimators):
+    seeds = check_random_state(classifier.random_state).randint(
+        np.iinfo(np.int32).max, size=-(-classifier.n_estimators // _TREES_AT_ONCE)
+    )
+    for seed in seeds[former_count // _TREES_AT_ONCE :]:
         part = {
-            "n_estimators": min(missing, at_once),
-            "random_state": seeds.randint(np.iinfo(np.int32).max),
+            "n_estimators": min(classifier.n_estimators - len(trees), _TREES_AT_ONCE),
+            "random_state": int(seed),
             "max_bins": bins,
         }
         worker = faster(**classifier.get_params() | part).fit(encoded, classes)
-        estimators += worker.estimators_
+        trees += worker.estimators_
     _take(classifier, worker, _LEARNT_BY_FORESTS)
-    classifier.estimators_ = estimators
-    _count_rows(classifier, encoded, np.searchsorted(classifier.classes_, classes))
+    classifier.estimators_ = trees
+    new = trees[former_count:]
+    _count_rows(new, encoded, np.searchsorted(classifier.classes_, classes), classifier.n_classes_)
     return classifier
 
 
@@ -114,14 +163,13 @@ def _take(classifier: Any, worker: Any, names: tuple[str, ...]) -> Any:
     return classifier
 
 
-def _count_rows(forest: Any, encoded: Encoded, classes: Classes) -> None:
-    """Give every node the shares of the classes of the training rows that reach it.
+def _count_rows(trees: list[Any], encoded: Encoded, classes: Classes, count: int) -> None:
+    """Give every node of trees the shares of the classes of the training rows that reach it.
 
     The extension exports a leaf as its most frequent class alone, so that the probabilities of a
     tree whose leaves are mixed would be votes. Its inner nodes count rows by its bins, which some
     rows near a threshold leave on the other side than the exported tree; explanations show them.
     """
-    count = len(forest.classes_)
 
     def set_shares(estimator: Any) -> None:
         tree = estimator.tree_
@@ -134,7 +182,7 @@ def _count_rows(forest: Any, encoded: Encoded, classes: Classes) -> None:
         tree.value[reached, 0] = rows[reached] / total[reached]
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(set_shares, forest.estimators_))
+        list(pool.map(set_shares, trees))
 
 
 def _inner_by_level(tree: Any) -> list[npt.NDArray[np.int64]]:

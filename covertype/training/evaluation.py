@@ -16,7 +16,6 @@ from sklearn.metrics import (
 from sklearn.pipeline import Pipeline
 
 from covertype.contract import CLASSES
-from covertype.models.artifact import class_probabilities
 from covertype.training.encoding import encoded_names
 
 _LABELS = np.arange(len(CLASSES))
@@ -32,13 +31,6 @@ class Evaluation:
 
     metrics: dict[str, float]
     confusion: npt.NDArray[np.int64]
-
-
-def evaluate(
-    model: Pipeline, observations: pd.DataFrame, classes: npt.NDArray[np.int64]
-) -> Evaluation:
-    """Score a fitted model on observations, shape (n, 12), of known classes, shape (n,)."""
-    return score(class_probabilities(model, observations), classes)
 
 
 def score(probabilities: npt.NDArray[np.float64], classes: npt.NDArray[np.int64]) -> Evaluation:

@@ -10,10 +10,11 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from covertype.contract import FEATURE_NAMES, QUANTITY_NAMES, TARGET
+from covertype.models.artifact import class_probabilities
 from covertype.rows.arrow import from_frame
 from covertype.rows.codes import Codes
 from covertype.training import acceleration
-from covertype.training.evaluation import Evaluation, evaluate
+from covertype.training.evaluation import Evaluation, score
 from covertype.training.searches import Library
 from covertype.training.split import Purpose, purposes
 
@@ -79,12 +80,16 @@ def _part(rows: pd.DataFrame, whole: type[np.integer]) -> Part:
 
 @dataclass(frozen=True)
 class Trained:
-    """A fitted candidate, its scores on the selection part, and the seconds of its training."""
+    """A fitted candidate, its scores on the selection part, and the seconds of its training.
+
+    `is_warm` tells whether the training started from the candidate before.
+    """
 
     model: Pipeline
     evaluation: Evaluation
     seconds: float
     trained_by: str
+    is_warm: bool
 
 
 def train(model: Pipeline, data: TrainingSet, library: Library = Library.FASTEST) -> Trained:
@@ -100,8 +105,8 @@ def train_each(
     Parameters
     ----------
     candidates : iterable of (Pipeline, Library)
-        Unfitted; they differ in their last step alone, as the training part is encoded once for
-        all. A logistic regression starts from the coefficients of the one before.
+        Unfitted; they differ in their last step alone, as each part is encoded once for all. Each
+        starts from the one before, if `acceleration.can_start_from` allows it.
     data : TrainingSet
 
     Yields
@@ -109,18 +114,23 @@ def train_each(
     Trained
         The seconds of the first include the encoding.
     """
-    prepared, former = None, None
+    prepared = selection = former = its_library = None
     for model, library in candidates:
         start = time.perf_counter()
         if prepared is None:
             prepared = model[:-1]
             encoded = prepared.fit_transform(data.train.observations)
+        is_warm = library is its_library and acceleration.can_start_from(model[-1], former)
         classifier = acceleration.fit(
-            model[-1], encoded, data.train.classes, library=library, former=former
+            *(model[-1], encoded, data.train.classes),
+            library=library,
+            former=former if is_warm else None,
         )
         seconds = time.perf_counter() - start
-        former = classifier
+        former, its_library = classifier, library
+        if selection is None:
+            selection = prepared.transform(data.selection.observations)
+        evaluation = score(class_probabilities(classifier, selection), data.selection.classes)
         fitted = Pipeline([*prepared.steps, (model.steps[-1][0], classifier)])
-        evaluation = evaluate(fitted, data.selection.observations, data.selection.classes)
         trained_by = acceleration.trainer(classifier, library)
-        yield Trained(fitted, evaluation, seconds, trained_by)
+        yield Trained(fitted, evaluation, seconds, trained_by, is_warm)

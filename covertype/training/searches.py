@@ -19,6 +19,7 @@ LIBRARY = "library"
 TREES_A_TASK = 100
 """The most trees that one task trains, unless a single forest has more."""
 
+_TREES = "n_estimators"
 _DEFAULT_TREES = 100
 """scikit-learn's own."""
 
@@ -48,9 +49,10 @@ class Search:
         """Return which candidates, by number, are trained in one task, and in which order.
 
         Forests that follow one another and have the same encoding share a task, up to
-        `TREES_A_TASK`: the start of a task takes longer than a small forest. Logistic regressions
-        share one: each starts from the coefficients of the one before, from the strongest
-        regularization to the weakest.
+        `TREES_A_TASK`: the start of a task takes longer than a small forest. Those that differ in
+        their number of trees alone share it always, as each adds trees to the one before. Logistic
+        regressions share one: each starts from the coefficients of the one before, from the
+        strongest regularization to the weakest.
         """
         if self.family == "forest":
             return _forest_batches(candidates)
@@ -60,17 +62,37 @@ class Search:
 
 def _forest_batches(candidates: Sequence[Parameters]) -> list[list[int]]:
     batches: list[list[int]] = []
-    trees = 0
-    for number, parameters in enumerate(candidates):
-        own_trees = int(parameters.get("n_estimators", _DEFAULT_TREES))
-        same_encoding = number and parameters.get(ENCODING) == candidates[number - 1].get(ENCODING)
-        if same_encoding and trees + own_trees <= TREES_A_TASK:
-            batches[-1].append(number)
-            trees += own_trees
+    in_last = 0
+    for chain in _chains(candidates):
+        first, largest = candidates[chain[0]], _trees(candidates[chain[-1]])
+        is_next = batches and first.get(ENCODING) == candidates[chain[0] - 1].get(ENCODING)
+        if is_next and in_last + largest <= TREES_A_TASK:
+            batches[-1] += chain
+            in_last += largest
         else:
-            batches.append([number])
-            trees = own_trees
+            batches.append(chain)
+            in_last = largest
     return batches
+
+
+def _chains(candidates: Sequence[Parameters]) -> list[list[int]]:
+    """Group forests that follow one another, each of them the one before with more trees."""
+    chains: list[list[int]] = []
+    for number, parameters in enumerate(candidates):
+        if number and _grows(candidates[number - 1], parameters):
+            chains[-1].append(number)
+        else:
+            chains.append([number])
+    return chains
+
+
+def _grows(smaller: Parameters, parameters: Parameters) -> bool:
+    alike = {**smaller, _TREES: None} == {**parameters, _TREES: None}
+    return alike and _trees(smaller) < _trees(parameters)
+
+
+def _trees(parameters: Parameters) -> int:
+    return int(parameters.get(_TREES, _DEFAULT_TREES))
 
 
 LOGREG = Search(

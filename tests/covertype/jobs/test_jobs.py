@@ -190,6 +190,8 @@ def test_regressions_share_a_batch_and_each_has_its_run(
     assert [run.info.run_name for run in runs] == ["logreg_run_1", "logreg_run_0", "logreg_run_2"]
     assert {run.data.params["converged"] for run in runs} == {"True"}
     assert all(int(run.data.params["iterations"]) >= 0 for run in runs)
+    started_from = [run.data.params.get("started_from") for run in runs]
+    assert started_from == [None, "logreg_run_1", "logreg_run_0"]
 
 
 def test_a_batch_that_was_interrupted_goes_on_with_what_is_missing(

@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 
 from covertype.contract import TARGET
 from covertype.training import acceleration
-from covertype.training.acceleration import Classes, Encoded, fit, trainer
+from covertype.training.acceleration import Classes, Encoded, can_start_from, fit, trainer
 from covertype.training.estimators import build
 from covertype.training.fitting import TrainingSet
 from covertype.training.searches import FOREST, LOGREG, Library, Search
@@ -92,6 +92,85 @@ def test_classes_that_are_not_numbered_from_zero_keep_their_numbers(
     forest = fit(RandomForestClassifier(n_estimators=5, random_state=0), rows, classes)
     assert forest.classes_.tolist() == [1, 2, 5]
     assert (forest.predict(rows) == classes).mean() > 0.9
+
+
+@pytest.mark.parametrize("library", Library)
+@pytest.mark.parametrize("bootstrap", [True, False])
+def test_a_forest_that_grew_from_a_smaller_one_equals_one_made_at_once(
+    library: Library, bootstrap: bool, data: TrainingSet
+) -> None:
+    rows, classes = encoded(FOREST, data)
+
+    def forest(trees: int) -> RandomForestClassifier:
+        return RandomForestClassifier(trees, max_depth=6, bootstrap=bootstrap, random_state=0)
+
+    smaller = fit(forest(25), rows, classes, library=library)
+    assert can_start_from(forest(60), smaller)
+    grown = fit(forest(60), rows, classes, library=library, former=smaller)
+    whole = fit(forest(60), rows, classes, library=library)
+    assert len(smaller.estimators_) == 25
+    assert grown.get_params() == whole.get_params()
+    assert np.array_equal(grown.predict_proba(rows), whole.predict_proba(rows))
+    for one, other in zip(grown.estimators_, whole.estimators_, strict=True):
+        assert np.array_equal(one.tree_.threshold, other.tree_.threshold)
+        assert np.array_equal(one.tree_.value, other.tree_.value)
+
+
+@pytest.mark.parametrize(
+    "former",
+    [
+        None,
+        LogisticRegression(),
+        RandomForestClassifier(50, random_state=0),
+        RandomForestClassifier(75, random_state=0),
+        RandomForestClassifier(10, random_state=0),
+        RandomForestClassifier(25, random_state=0, bootstrap=False),
+        RandomForestClassifier(25, random_state=1),
+    ],
+)
+def test_a_forest_does_not_grow_from_another_kind_or_as_many_trees_or_parts_of_parts(
+    former: object,
+) -> None:
+    assert not can_start_from(RandomForestClassifier(50, random_state=0), former)
+
+
+@pytest.mark.parametrize("tolerance", [1e-2, 1e-3, 1e-4])
+def test_a_regression_is_as_exact_as_scikit_learn_makes_it(
+    tolerance: float, data: TrainingSet
+) -> None:
+    """The extension's own tolerance is for the sum over all rows: thousands of times as strict."""
+    prepared = build(LOGREG, {})[:-1].fit(data.train.observations)
+    rows = prepared.transform(data.train.observations).astype(np.float32)
+    fast, plain = (
+        fit(
+            LogisticRegression(tol=tolerance, max_iter=1000),
+            *(rows, data.train.classes),
+            library=library,
+        )
+        for library in (Library.FASTEST, Library.SCIKIT_LEARN)
+    )
+    assert 0 < fast.n_iter_[0] < 1.5 * plain.n_iter_[0]
+    errors = fast.predict_proba(rows) - np.eye(7)[data.train.classes][:, fast.classes_]
+    gradient = errors.T @ rows + fast.coef_ / fast.C
+    assert np.abs(gradient).max() / len(rows) < 2 * tolerance
+    assert fast.tol == tolerance
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [{"solver": "newton-cholesky"}, {"solver": "newton-cg"}, {"class_weight": "balanced"}],
+)
+def test_what_the_extension_would_leave_to_scikit_learn_is_said_to_be_its(
+    parameters: dict[str, str], data: TrainingSet
+) -> None:
+    regression = LogisticRegression(max_iter=500, **parameters)
+    assert trainer(regression, Library.FASTEST).startswith("scikit-learn 1")
+    rows, classes = encoded(LOGREG, data)
+    fast, plain = (
+        fit(LogisticRegression(max_iter=500, **parameters), rows, classes, library=library)
+        for library in (Library.FASTEST, Library.SCIKIT_LEARN)
+    )
+    assert np.array_equal(fast.coef_, plain.coef_)
 
 
 def test_without_the_extension_scikit_learn_does_it(

@@ -10,7 +10,7 @@ from covertype.models.artifact import class_probabilities
 from covertype.rows.codes import to_frame
 from covertype.training.encoding import ONE_HOT_NAMES, TREE_NAMES
 from covertype.training.estimators import build, has_converged, library_of
-from covertype.training.evaluation import evaluate, importances
+from covertype.training.evaluation import importances, score
 from covertype.training.fitting import TrainingSet, judgement_rows, train, train_each
 from covertype.training.searches import (
     ENCODING,
@@ -91,7 +91,9 @@ def test_parameters_that_make_no_forest_are_named(parameters: object, named: str
 def test_the_evaluation_counts_what_the_model_answers(data: TrainingSet) -> None:
     model = train(build(FOREST, {"n_estimators": 5}), data).model
     answered = model.predict(data.selection.observations)
-    evaluation = evaluate(model, data.selection.observations, data.selection.classes)
+    evaluation = score(
+        class_probabilities(model, data.selection.observations), data.selection.classes
+    )
     assert evaluation.metrics["accuracy"] == (answered == data.selection.classes).mean()
     assert evaluation.metrics["mse"] == ((answered - data.selection.classes) ** 2).mean()
     assert evaluation.confusion.sum() == len(data.selection)
@@ -107,10 +109,7 @@ def test_a_class_never_seen_in_training_has_probability_zero(real_rows: pd.DataF
     assert probabilities.shape == (len(data.selection), len(CLASSES))
     assert (probabilities[:, 2:] == 0).all()
     np.testing.assert_allclose(probabilities.sum(axis=1), 1)
-    assert (
-        "recall_2_ponderosa_pine"
-        not in evaluate(model, data.selection.observations, data.selection.classes).metrics
-    )
+    assert "recall_2_ponderosa_pine" not in score(probabilities, data.selection.classes).metrics
 
 
 @pytest.mark.parametrize(
@@ -146,7 +145,7 @@ def test_regressions_are_fitted_from_the_strongest_regularization_to_the_weakest
 
 
 def test_small_forests_of_one_encoding_share_a_task() -> None:
-    assert FOREST.batches(FOREST.candidates) == [[0], [1, 2, 3, 4], [5], [6]]
+    assert FOREST.batches(FOREST.candidates) == [[0], [1, 2, 3], [4, 5, 6]]
 
 
 @pytest.mark.parametrize(
@@ -157,9 +156,13 @@ def test_small_forests_of_one_encoding_share_a_task() -> None:
         ([{"n_estimators": 300}, {"n_estimators": 1}], [[0], [1]]),
         ([{"n_estimators": 50}] * 5, [[0, 1], [2, 3], [4]]),
         ([{"n_estimators": 9}, {"n_estimators": 9, ENCODING: "one-hot"}], [[0], [1]]),
+        ([{"n_estimators": 25}, {}, {"n_estimators": 25}], [[0, 1], [2]]),
+        ([{}, {"n_estimators": 25}], [[0], [1]]),
+        ([{"n_estimators": 25}, {"n_estimators": 300}], [[0, 1]]),
+        ([{"n_estimators": 25}, {"n_estimators": 90, "max_depth": 9}], [[0], [1]]),
     ],
 )
-def test_a_task_of_forests_has_one_encoding_and_at_most_a_hundred_trees(
+def test_a_task_of_forests_has_one_encoding_and_trains_at_most_a_hundred_trees(
     candidates: list[Parameters], expected: list[list[int]]
 ) -> None:
     assert FOREST.batches(candidates) == expected
@@ -175,6 +178,27 @@ def test_a_warm_start_finds_what_a_cold_one_finds_in_fewer_iterations(data: Trai
     warm_loss, cold_loss = (one.evaluation.metrics["log_loss"] for one in (chained[1], cold))
     assert warm_loss == pytest.approx(cold_loss, abs=5e-3)
     assert chained[0].model.get_params()["classifier__C"] == 1.0
+
+
+def test_a_forest_adds_trees_to_the_one_before_if_nothing_else_differs(data: TrainingSet) -> None:
+    first: dict[str, object] = {"n_estimators": 25, "max_depth": 5}
+    more = first | {"n_estimators": 50}
+    all_of_them = [first, more, more | {"max_depth": 6}, more | {LIBRARY: "scikit-learn"}]
+    models = [(build(FOREST, one), library_of(one)) for one in all_of_them]
+    trained = list(train_each(models, data))
+    assert [one.is_warm for one in trained] == [False, True, False, False]
+    assert trained[1].model[-1].estimators_[:25] == trained[0].model[-1].estimators_
+    alone = train(build(FOREST, more), data)
+    assert alone.evaluation.metrics == trained[1].evaluation.metrics
+
+
+@pytest.mark.parametrize("parameters", [{"n_estimators": 5}, {"C": 1.0}])
+def test_a_candidate_is_scored_as_its_whole_pipeline_answers(
+    parameters: Parameters, data: TrainingSet
+) -> None:
+    trained = train(build(FOREST if "n_estimators" in parameters else LOGREG, parameters), data)
+    answered = class_probabilities(trained.model, data.selection.observations)
+    assert score(answered, data.selection.classes).metrics == trained.evaluation.metrics
 
 
 @pytest.mark.parametrize(("iterations", "converged"), [(1000, True), (3, False)])
