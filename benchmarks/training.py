@@ -71,7 +71,7 @@ def recipes(rows: int) -> Recipes:
 
 
 def all_rows(rows: int) -> AllRows:
-    """Measure scikit-learn's default forest, the former best, and a whole round of this release."""
+    """Measure scikit-learn's default forest, the former best, this release's forests and round."""
     with course(rows) as on:
         return AllRows(
             rows,
@@ -80,6 +80,7 @@ def all_rows(rows: int) -> AllRows:
             on.run("former-best-forest", "the former release's best"),
             [on.run(FOREST.run_name(number)) for number in range(len(FOREST.candidates))],
             [
+                on.run("forest-search", "`train_rf_model`"),
                 on.run("new-regressions", "`train_logreg_model`"),
                 on.run("regression-grid", "`train_logreg_model2`"),
             ],

@@ -9,6 +9,7 @@ import json
 import logging
 import tempfile
 import time
+import uuid
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -158,7 +159,8 @@ class Project:
                 if number in self.numbers
             ]
             if chosen:
-                runs += train_batch(Batch(self.search, "benchmark", snapshot, chosen), datasets)
+                batch = Batch(self.search, uuid.uuid4().hex, snapshot, chosen)
+                runs += train_batch(batch, datasets)
         return runs
 
 
@@ -206,6 +208,7 @@ WAYS: Mapping[str, Way] = {
         _unscaled_regression, LOGREG.candidates, _dummies, threads=1
     ),
     "former-regressions": Plain(_former_regression, LOGREG.candidates, threads=1),
+    "forest-search": Project(FOREST, range(len(FOREST.candidates))),
     "new-regressions": Project(LOGREG, range(len(LOGREG.candidates))),
     "regression-grid": Project(LOGREG_GRID, range(len(LOGREG_GRID.candidates))),
     "default-forest": Plain(_default_forest, [{"n_estimators": 100}], _dummies),

@@ -1,8 +1,8 @@
-"""Writes models that `mlflow.sklearn` and `mlflow.pyfunc` load, but not as `mlflow.sklearn` does.
+"""Writes models that `mlflow.sklearn` and `mlflow.pyfunc` load, as a flavor of our own.
 
-Its archive is not compressed, and it is held in memory and loaded back, which takes three times the
-model's memory. It also looks through all installed packages, which takes longer than a regression.
-So this is a flavor of our own, made as MLflow's guide to custom flavors says.
+`mlflow.sklearn.save_model` does not compress the archive, holds it in memory and loads it back,
+which takes three times the model's memory. It also looks through all installed packages, which
+takes longer than to fit a regression. The private names are those of MLflow's guide to flavors.
 """
 
 from importlib.metadata import version

@@ -48,6 +48,8 @@ TRAINED_BY = "trained_by"
 _SEARCH_TAG = "covertype.search"
 _REASON_TAG = "covertype.started_by"
 SNAPSHOT_TAG = "covertype.snapshot"
+WARM_START_TAG = "covertype.warm_start"
+"""The name of the run whose model the training started from."""
 PARAMETERS_TAG = "covertype.parameters"
 """The candidate's parameters as JSON: MLflow's own are text, and stand beside other facts."""
 
@@ -118,9 +120,9 @@ def train_batch(batch: Batch, datasets: Datasets) -> list[str]:
                 own = {PARAMETERS_TAG: json.dumps(dict(one.parameters))}
                 with mlflow.start_run(run_name=name, tags=tags | own) as run:
                     trained = next(fits)
-                    started_from = {"started_from": former} if trained.is_warm else {}
-                    parameters = {**one.parameters, **started_from}
-                    _log(run, batch.search, parameters, data, inputs, trained)
+                    if trained.is_warm:
+                        mlflow.set_tag(WARM_START_TAG, former)
+                    _log(run, batch.search, one.parameters, data, inputs, trained)
                 former = name
                 finished[one.number] = str(run.info.run_id)
                 log.info(

@@ -1,7 +1,6 @@
 """Pictures of an evaluation, for people who compare runs.
 
-Pillow draws them in a fifth of matplotlib's time, which was as long as all else that a small
-model's run logs.
+Pillow takes a fifth of matplotlib's time, which is as long as all else that a small run logs.
 """
 
 import numpy as np

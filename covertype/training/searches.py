@@ -17,7 +17,11 @@ LIBRARY = "library"
 
 
 TREES_A_TASK = 100
-"""The most trees that one task trains, unless a single forest has more."""
+"""The most trees that one task trains, unless one forest has more, grown or not."""
+
+TREES_A_PART = 25
+"""Forests are fitted in parts of so many trees, each with its own seed, so a forest that grows
+equals one that is fitted at once."""
 
 _TREES = "n_estimators"
 _DEFAULT_TREES = 100
@@ -49,10 +53,10 @@ class Search:
         """Return which candidates, by number, are trained in one task, and in which order.
 
         Forests that follow one another and have the same encoding share a task, up to
-        `TREES_A_TASK`: the start of a task takes longer than a small forest. Those that differ in
-        their number of trees alone share it always, as each adds trees to the one before. Logistic
-        regressions share one: each starts from the coefficients of the one before, from the
-        strongest regularization to the weakest.
+        `TREES_A_TASK`: the start of a task takes longer than a small forest. A forest that
+        `can_grow` from the one before always shares its task. Logistic regressions share one: each
+        starts from the coefficients of the one before, from the strongest regularization to the
+        weakest.
         """
         if self.family == "forest":
             return _forest_batches(candidates)
@@ -76,19 +80,22 @@ def _forest_batches(candidates: Sequence[Parameters]) -> list[list[int]]:
 
 
 def _chains(candidates: Sequence[Parameters]) -> list[list[int]]:
-    """Group forests that follow one another, each of them the one before with more trees."""
+    """Group forests that follow one another, each of them grown from the one before."""
     chains: list[list[int]] = []
     for number, parameters in enumerate(candidates):
-        if number and _grows(candidates[number - 1], parameters):
+        if number and can_grow(candidates[number - 1], parameters):
             chains[-1].append(number)
         else:
             chains.append([number])
     return chains
 
 
-def _grows(smaller: Parameters, parameters: Parameters) -> bool:
-    alike = {**smaller, _TREES: None} == {**parameters, _TREES: None}
-    return alike and _trees(smaller) < _trees(parameters)
+def can_grow(smaller: Parameters, larger: Parameters) -> bool:
+    """Tell whether a forest is another one with more trees, and the other has whole parts only."""
+    count, wanted = _trees(smaller), _trees(larger)
+    # By their texts, as 1 column at a split is not 1.0 of them.
+    texts = [repr(sorted({**one, _TREES: wanted}.items())) for one in (smaller, larger)]
+    return texts[0] == texts[1] and count < wanted and count % TREES_A_PART == 0
 
 
 def _trees(parameters: Parameters) -> int:

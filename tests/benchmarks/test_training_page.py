@@ -58,10 +58,13 @@ def all_rows(best: RecipeResult) -> str:
     others = [
         way(FOREST.run_name(number), (90, 0.9)) for number in range(len(FOREST.candidates) - 1)
     ]
-    regressions = [way("regressions", *[(1, 0.7)] * len(LOGREG.candidates))]
+    searches = [
+        way("forests", (30, 0.9), (50, 0.98), stored_mb=170),
+        way("regressions", *[(1, 0.7)] * len(LOGREG.candidates), stored_mb=20),
+    ]
     default, former = way("default", (100, 0.95), stored_mb=700), way("former", (150, 0.96))
     return training_page.of_all_rows(
-        AllRows(1000, READING, default, former, [*others, best], regressions)
+        AllRows(1000, READING, default, former, [*others, best], searches)
     )
 
 

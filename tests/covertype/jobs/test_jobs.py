@@ -21,7 +21,7 @@ from covertype.registry.logged import log_model, model_uri
 from covertype.registry.monitored import NothingToMonitor
 from covertype.registry.names import ALIAS, MODEL_NAME
 from covertype.registry.production import production_version
-from covertype.registry.tracking import Batch, Candidate
+from covertype.registry.tracking import WARM_START_TAG, Batch, Candidate
 from covertype.training.fitting import TrainingSet
 from covertype.training.searches import FOREST, LOGREG, Parameters, Search
 from tests.covertype.conftest import FAIR, GOOD, WEAK
@@ -189,9 +189,10 @@ def test_regressions_share_a_batch_and_each_has_its_run(
     runs = [MlflowClient().get_run(run_id) for run_id in jobs.train_batch(chosen)]
     assert [run.info.run_name for run in runs] == ["logreg_run_1", "logreg_run_0", "logreg_run_2"]
     assert {run.data.params["converged"] for run in runs} == {"True"}
-    assert all(int(run.data.params["iterations"]) >= 0 for run in runs)
-    started_from = [run.data.params.get("started_from") for run in runs]
-    assert started_from == [None, "logreg_run_1", "logreg_run_0"]
+    assert int(runs[0].data.params["iterations"]) > int(runs[2].data.params["iterations"])
+    assert [run.data.tags.get(WARM_START_TAG) for run in runs] == [
+        *(None, "logreg_run_1", "logreg_run_0")
+    ]
 
 
 def test_a_batch_that_was_interrupted_goes_on_with_what_is_missing(
@@ -216,6 +217,23 @@ def test_a_batch_that_was_interrupted_goes_on_with_what_is_missing(
     kept = MlflowClient().search_runs([experiment.experiment_id], query)
     assert {run.info.run_id for run in kept} == set(runs)
     assert {run.info.status for run in kept} == {"FINISHED"}
+
+
+def test_forests_grow_from_one_another_and_a_retry_gives_the_same(
+    snapshot: Snapshot, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small: Parameters = {"n_estimators": 25, "max_depth": 5}
+    chosen = batch(snapshot, request.node.name, small, {**small, "n_estimators": 50})
+    first = jobs.train_batch(chosen)
+    whole = [MlflowClient().get_run(run_id) for run_id in first]
+    assert [run.data.tags.get(WARM_START_TAG) for run in whole] == [None, "rf_run_0"]
+    # As if the task had been killed while it logged the second.
+    MlflowClient().update_run(first[1], status="RUNNING")
+    second = jobs.train_batch(chosen)
+    assert second[0] == first[0]
+    alone = MlflowClient().get_run(second[1])
+    assert WARM_START_TAG not in alone.data.tags
+    assert alone.data.metrics["log_loss"] == whole[1].data.metrics["log_loss"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
@@ -121,17 +122,19 @@ def test_a_forest_that_grew_from_a_smaller_one_equals_one_made_at_once(
     [
         None,
         LogisticRegression(),
-        RandomForestClassifier(50, random_state=0),
-        RandomForestClassifier(75, random_state=0),
-        RandomForestClassifier(10, random_state=0),
-        RandomForestClassifier(25, random_state=0, bootstrap=False),
-        RandomForestClassifier(25, random_state=1),
+        RandomForestClassifier(50, random_state=0, max_features=1),
+        RandomForestClassifier(75, random_state=0, max_features=1),
+        RandomForestClassifier(10, random_state=0, max_features=1),
+        RandomForestClassifier(25, random_state=0, max_features=1, bootstrap=False),
+        RandomForestClassifier(25, random_state=1, max_features=1),
+        RandomForestClassifier(25, random_state=0, max_features=1.0),
     ],
 )
 def test_a_forest_does_not_grow_from_another_kind_or_as_many_trees_or_parts_of_parts(
     former: object,
 ) -> None:
-    assert not can_start_from(RandomForestClassifier(50, random_state=0), former)
+    larger = RandomForestClassifier(50, random_state=0)
+    assert not can_start_from(larger.set_params(max_features=1), former)
 
 
 @pytest.mark.parametrize("tolerance", [1e-2, 1e-3, 1e-4])
@@ -157,20 +160,28 @@ def test_a_regression_is_as_exact_as_scikit_learn_makes_it(
 
 
 @pytest.mark.parametrize(
-    "parameters",
-    [{"solver": "newton-cholesky"}, {"solver": "newton-cg"}, {"class_weight": "balanced"}],
+    "classifier",
+    [
+        LogisticRegression(max_iter=500, solver="newton-cholesky"),
+        LogisticRegression(max_iter=500, solver="newton-cg"),
+        LogisticRegression(max_iter=500, class_weight="balanced"),
+        LogisticRegression(max_iter=500, C=np.inf, tol=0.01),
+        RandomForestClassifier(5, random_state=0, criterion="entropy"),
+        RandomForestClassifier(5, random_state=0, class_weight="balanced"),
+        RandomForestClassifier(5, random_state=0, max_samples=0.5),
+    ],
 )
-def test_what_the_extension_would_leave_to_scikit_learn_is_said_to_be_its(
-    parameters: dict[str, str], data: TrainingSet
+def test_what_the_extension_can_t_fit_is_fitted_by_scikit_learn_and_said_to_be(
+    classifier: object, data: TrainingSet
 ) -> None:
-    regression = LogisticRegression(max_iter=500, **parameters)
-    assert trainer(regression, Library.FASTEST).startswith("scikit-learn 1")
-    rows, classes = encoded(LOGREG, data)
+    assert trainer(classifier, Library.FASTEST).startswith("scikit-learn 1")
+    search = LOGREG if isinstance(classifier, LogisticRegression) else FOREST
+    rows, classes = encoded(search, data)
     fast, plain = (
-        fit(LogisticRegression(max_iter=500, **parameters), rows, classes, library=library)
+        fit(clone(classifier), rows, classes, library=library)
         for library in (Library.FASTEST, Library.SCIKIT_LEARN)
     )
-    assert np.array_equal(fast.coef_, plain.coef_)
+    assert np.array_equal(fast.predict_proba(rows), plain.predict_proba(rows))
 
 
 def test_without_the_extension_scikit_learn_does_it(

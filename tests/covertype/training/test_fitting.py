@@ -160,9 +160,11 @@ def test_small_forests_of_one_encoding_share_a_task() -> None:
         ([{}, {"n_estimators": 25}], [[0], [1]]),
         ([{"n_estimators": 25}, {"n_estimators": 300}], [[0, 1]]),
         ([{"n_estimators": 25}, {"n_estimators": 90, "max_depth": 9}], [[0], [1]]),
+        ([{"n_estimators": 60 + number} for number in range(3)], [[0], [1], [2]]),
+        ([{"max_features": 1}, {"n_estimators": 200, "max_features": 1.0}], [[0], [1]]),
     ],
 )
-def test_a_task_of_forests_has_one_encoding_and_trains_at_most_a_hundred_trees(
+def test_a_task_trains_a_hundred_trees_of_one_encoding_or_a_forest_that_grows(
     candidates: list[Parameters], expected: list[list[int]]
 ) -> None:
     assert FOREST.batches(candidates) == expected
