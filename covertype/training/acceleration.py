@@ -35,17 +35,11 @@ _SUPPORTED = {
         *("n_estimators", "n_jobs", "random_state", "verbose"),
     },
     LogisticRegression: {
-        "C",
-        "fit_intercept",
-        "max_iter",
-        "n_jobs",
-        "random_state",
-        "tol",
-        "verbose",
+        *("C", "fit_intercept", "max_iter", "n_jobs", "random_state", "tol", "verbose"),
     },
 }
-"""The parameters that the extension accepts. If any other has not scikit-learn's default value, it
-would leave the fit to scikit-learn or, with weights of classes, count the leaves without them."""
+"""The parameters that the extension accepts. scikit-learn fits a classifier with another value than
+the default in any other: the extension would ignore it or call scikit-learn itself."""
 
 _LEARNT = ("classes_", "n_features_in_", "n_iter_", "coef_", "intercept_")
 _LEARNT_BY_FORESTS = ("classes_", "n_classes_", "n_features_in_", "n_outputs_")
