@@ -124,7 +124,9 @@ def test_no_request_fails_while_replicas_die_restart_and_differ(replicas: Replic
             time.sleep(4)
             stack.command("docker", "start", first)
             replicas.wait_for_version(old)
+            restarted = time.monotonic()
             stack.command("docker", "restart", second)
+            running_again = time.monotonic()
             replicas.wait_for_version(old)
 
             _signal_followers(replicas, (first, second), _STOP)
@@ -158,9 +160,15 @@ def test_no_request_fails_while_replicas_die_restart_and_differ(replicas: Replic
     assert all(-2 < after < 1 for after in lost), lost
     statuses = Counter(status for _, status in feedback.sent.values())
     assert set(statuses) <= {202, 502}
-    assert statuses[502] <= 2
+    # What was on its way to the replica that ended; the gateway asks the others for what follows.
+    unsure = [at for at, status in feedback.sent.values() if status == 502]
+    endings = ((killed - 2, killed + 1), (restarted, running_again))
+    assert all(any(begin < at < end for begin, end in endings) for at in unsure)
+    assert len(unsure) < len(feedback.sent) / 100
     stack.figures["Feedback meanwhile"] = (
-        f"{statuses}; {len(lost)} accepted ones were lost by the kill, none was logged twice"
+        f"{statuses}; {len(lost)} accepted ones were lost by the kill, none was logged twice; "
+        f"502 {', '.join(f'{at - killed:.2f}' for at in unsure)} s after the kill, the restart "
+        f"{restarted - killed:.2f} to {running_again - killed:.2f} s after it"
     )
 
 
