@@ -91,7 +91,7 @@ def _chains(candidates: Sequence[Parameters]) -> list[list[int]]:
 
 
 def can_grow(smaller: Parameters, larger: Parameters) -> bool:
-    """Tell whether a forest is another one with more trees, and the other has whole parts only."""
+    """Tell whether the larger forest is the smaller one, which has whole parts, and more trees."""
     count, wanted = _trees(smaller), _trees(larger)
     # By their texts, as 1 column at a split is not 1.0 of them.
     texts = [repr(sorted({**one, _TREES: wanted}.items())) for one in (smaller, larger)]
