@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from inference.api.transport import JoiningTransport
 from inference.settings import ServingSettings
 
 log = logging.getLogger(__name__)
@@ -82,7 +83,8 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are not subclasses of asyncio's.
-        super().connection_made(cast(asyncio.Transport, transport))
+        given = cast(asyncio.Transport, transport)
+        super().connection_made(cast(asyncio.Transport, JoiningTransport(given, self.loop)))
         if not self._all.add(self):
             self._reject(b"503 Service Unavailable", b"Too many connections", b"retry-after: 5\r\n")
 
