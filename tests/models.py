@@ -60,7 +60,7 @@ def logistic_regression(data: TrainingSet) -> Pipeline:
     steps = [
         ("encoder", one_hot_encoder()),
         ("scaler", StandardScaler()),
-        ("classifier", LogisticRegression(max_iter=1000)),
+        ("classifier", LogisticRegression(solver="newton-cholesky")),
     ]
     return Pipeline(steps).fit(data.train.observations, data.train.classes)
 

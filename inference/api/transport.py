@@ -11,6 +11,8 @@ class JoiningTransport:
     and can't ask another replica.
     """
 
+    __slots__ = ("_call_soon", "_held", "_transport")
+
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
         self._call_soon = loop.call_soon

@@ -153,7 +153,8 @@ def test_nodes_are_read_as_scikit_learn_stores_them() -> None:
 def test_another_model_is_no_forest(
     observations: pd.DataFrame, classes: npt.NDArray[np.int64], tmp_path: Path
 ) -> None:
-    model = Pipeline([("encoder", one_hot_encoder()), ("classifier", LogisticRegression())])
+    classifier = LogisticRegression(max_iter=1)
+    model = Pipeline([("encoder", one_hot_encoder()), ("classifier", classifier)])
     with pytest.warns(UserWarning, match="failed to converge"):
         model.fit(observations, classes)
     skops.io.dump(model, tmp_path / "model.skops")

@@ -1,10 +1,13 @@
 """A plain scikit-learn model comes out, whichever library fits it."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from covertype.contract import TARGET
 from covertype.training import acceleration
@@ -182,6 +185,23 @@ def test_what_the_extension_can_t_fit_is_fitted_by_scikit_learn_and_said_to_be(
         for library in (Library.FASTEST, Library.SCIKIT_LEARN)
     )
     assert np.array_equal(fast.predict_proba(rows), plain.predict_proba(rows))
+
+
+def test_a_regression_leaves_the_other_cores_to_the_forests(data: TrainingSet) -> None:
+    class Watched(LogisticRegression):  # type: ignore[misc]
+        def fit(self, *given: Any) -> Any:
+            threads.update(one["num_threads"] for one in blas())
+            return super().fit(*given)
+
+    def blas() -> list[dict[str, Any]]:
+        return [one for one in threadpool_info() if one["user_api"] == "blas"]
+
+    threads: set[int] = set()
+    with threadpool_limits(2, "blas"):
+        before = blas()
+        fit(Watched(max_iter=500), *encoded(LOGREG, data))
+        assert threads == {1}
+        assert blas() == before
 
 
 def test_without_the_extension_scikit_learn_does_it(
