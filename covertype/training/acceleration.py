@@ -124,7 +124,7 @@ def _fit_regression(
         worker.intercept_ = former.intercept_.astype(encoded.dtype)
         worker.classes_, worker.n_features_in_ = former.classes_, former.n_features_in_
     # Beside a forest, which keeps all cores busy, several threads of linear algebra wait for each
-    # other: the grid took three times as long. Alone they gain a tenth.
+    # other: the grid took three times as long. Alone they gain a tenth at most.
     with threadpool_limits(1, "blas"):
         worker.fit(encoded, classes)
     return _take(classifier, worker, _LEARNT)

@@ -83,8 +83,8 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are not subclasses of asyncio's.
-        given = cast(asyncio.Transport, transport)
-        super().connection_made(cast(asyncio.Transport, JoiningTransport(given, self.loop)))
+        self._joining = JoiningTransport(cast(asyncio.Transport, transport))
+        super().connection_made(cast(asyncio.Transport, self._joining))
         if not self._all.add(self):
             self._reject(b"503 Service Unavailable", b"Too many connections", b"retry-after: 5\r\n")
 
@@ -110,6 +110,10 @@ class Connection(HttpToolsProtocol):
             self.headers and len(self.headers) > MAX_HEADERS
         ):
             self._reject_head()
+
+    def on_response_complete(self) -> None:
+        self._joining.end_answer()
+        super().on_response_complete()
 
     def _is_unread_rest(self, cycle: RequestResponseCycle) -> bool:
         """Return whether the bytes are the rest of a body whose request is already answered."""

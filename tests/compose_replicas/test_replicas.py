@@ -168,6 +168,7 @@ def test_no_request_fails_while_replicas_die_restart_and_differ(replicas: Replic
         one for named, one in feedback.sent.items() if one.status == 202 and named not in logged
     ]
     assert all(kill - 2 < one.at < killed for one in lost), [one.at - kill for one in lost]
+    assert len(feedback.sent) > 500
     # What was on its way to the replica that ended; the gateway asks the others for what follows.
     unsure = [one for one in feedback.sent.values() if one.status != 202]
     endings = ((kill, killed), (restart, restarted))
@@ -184,14 +185,18 @@ def test_no_request_fails_while_replicas_die_restart_and_differ(replicas: Replic
 
 def test_feedback_and_batches_are_taken_as_soon_as_predictions_are(replicas: Replicas) -> None:
     stack = replicas.stack
+    (version,) = set(replicas.versions().values())
+    assert version is not None
     observed = {"features": OBSERVATION["features"], "cover_type": 1}
     for _ in range(2):
         stack.compose("stop", "mlflow")
-        # Empty caches: all live, and none has a model.
-        new = ("--force-recreate", "--renew-anon-volumes", "--no-deps", "inference")
-        stack.compose("up", "--detach", "--wait", *new)
-        assert set(replicas.versions().values()) == {None}
-        stack.compose("start", "mlflow")
+        try:
+            # Empty caches: all live, and none has a model.
+            stack.compose("rm", "--stop", "--force", "--volumes", "inference")
+            stack.compose("up", "--detach", "--wait", "--no-deps", "inference")
+            assert set(replicas.versions().values()) == {None}
+        finally:
+            stack.compose("start", "mlflow")
         wait_for("a prediction", lambda: stack.predict().status_code == 200, 60, pause=0.02)
         end = time.monotonic() + 2
         while time.monotonic() < end:
@@ -200,6 +205,7 @@ def test_feedback_and_batches_are_taken_as_soon_as_predictions_are(replicas: Rep
             batch = {"features": replicas.rows[:2]}
             answer = requests.post(f"{replicas.gateway}/predict/batch", json=batch, timeout=30)
             assert answer.status_code == 200, answer.text
+        replicas.wait_for_version(version)
 
 
 def test_a_replica_without_a_model_fails_no_request(replicas: Replicas) -> None:
@@ -392,6 +398,8 @@ def test_without_any_replica_the_gateway_says_so(replicas: Replicas) -> None:
             assert answer.headers["Retry-After"] == "5"
             assert "No replica" in answer.json()["detail"]
         assert requests.get(f"{replicas.gateway}/ready", timeout=60).status_code in {502, 504}
+        answer = requests.get(f"{replicas.gateway}/metrics?replica=1", timeout=60)
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
     finally:
         stack.compose("start", "inference")
     wait_for("a prediction", lambda: stack.predict().status_code == 200, 60)

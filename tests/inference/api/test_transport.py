@@ -1,11 +1,12 @@
 """What of an answer leaves the service in one write."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, cast
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import pytest
 from fastapi import Response
+from fastapi.responses import StreamingResponse
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import ASGIApp
@@ -47,18 +48,6 @@ class Recorded(asyncio.Transport):
         """Nothing more is to be read."""
 
     resume_reading = pause_reading
-
-
-def joining(act: Callable[[JoiningTransport], Awaitable[None]]) -> Recorded:
-    """Return what is written when `act` has been done and the loop has gone on."""
-    recorded = Recorded()
-
-    async def run() -> None:
-        await act(JoiningTransport(recorded, asyncio.get_running_loop()))
-        await asyncio.sleep(0)
-
-    asyncio.run(run())
-    return recorded
 
 
 def answered(app: ASGIApp, request: bytes) -> Recorded:
@@ -105,40 +94,71 @@ def test_answers_of_pipelined_requests_keep_their_order() -> None:
     assert [part[-2:] for part in sent.split(b"HTTP/1.1 200")[1:]] == [b"/0", b"/1", b"/2"]
 
 
-@given(st.lists(st.one_of(st.none(), st.binary(max_size=3))))
-def test_all_is_written_in_order_and_one_piece_waits_at_most(
-    pieces: Sequence[bytes | None],
-) -> None:
-    """A None lets the loop go on."""
+def test_blocks_of_a_long_answer_are_written_as_they_come() -> None:
+    blocks = [b"%d" % number * 1000 for number in range(5)]
 
-    async def act(transport: JoiningTransport) -> None:
-        recorded = cast(Recorded, transport._transport)
-        given = b""
-        last = b""
-        for piece in pieces:
-            if piece is None:
-                await asyncio.sleep(0)
-                assert recorded.sent == given
-            else:
-                transport.write(piece)
-                given, last = given + piece, piece
-                assert recorded.sent in (given, given.removesuffix(last))
+    async def pieces() -> AsyncIterator[bytes]:
+        for block in blocks:
+            yield block
 
-    assert joining(act).sent == b"".join(piece or b"" for piece in pieces)
+    long = StreamingResponse(pieces(), headers={"content-length": "5000"})
+    first, *others, last = answered(long, _REQUEST % b"GET").writes
+    assert first.endswith(b"\r\n\r\n" + blocks[0])
+    assert others == blocks[1:]
+    assert not last
 
 
-def test_a_close_writes_first_what_is_held() -> None:
-    async def act(transport: JoiningTransport) -> None:
-        transport.write(b"last")
-        transport.close()
-        assert transport.is_closing()
+def test_an_answer_that_breaks_off_shows_its_head() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
 
-    assert joining(act).writes == [b"last"]
+    recorded = answered(app, _REQUEST % b"GET")
+    assert recorded.sent.startswith(b"HTTP/1.1 200 ")
+    assert recorded.is_closing()
 
 
-def test_nothing_is_written_after_an_abort() -> None:
-    async def act(transport: JoiningTransport) -> None:
-        transport.write(b"lost")
-        transport.abort()
+def test_a_client_that_waits_to_send_its_body_is_told_to_go_on_at_once() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await Response("one")(scope, receive, send)
 
-    assert not joining(act).writes
+    head = b"POST / HTTP/1.1\r\nHost: test\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n"
+    go_on, answer = answered(app, head + b"x").writes
+    assert go_on.startswith(b"HTTP/1.1 100 ")
+    assert answer.endswith(b"\r\n\r\none")
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.booleans(),
+            st.sampled_from([b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 503 No\r\n\r\n"]),
+            st.lists(st.binary(max_size=3)),
+        )
+    ),
+)
+def test_all_is_written_in_order(answers: Sequence[tuple[bool, bytes, Sequence[bytes]]]) -> None:
+    recorded = Recorded()
+    transport = JoiningTransport(recorded)
+    expected = b""
+    for is_asked_to_go_on, head, body in answers:
+        if is_asked_to_go_on:
+            transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            expected += b"HTTP/1.1 100 Continue\r\n\r\n"
+            assert recorded.sent == expected
+        for piece in (head, *body):
+            transport.write(piece)
+            expected += piece
+        assert recorded.sent == (expected if body else expected.removesuffix(head))
+        transport.end_answer()
+        assert recorded.sent == expected
+
+
+def test_a_close_sends_first_what_is_held() -> None:
+    recorded = Recorded()
+    transport = JoiningTransport(recorded)
+    transport.write(b"HTTP/1.1 200 OK\r\n\r\n")
+    assert not recorded.sent
+    transport.close()
+    assert recorded.writes == [b"HTTP/1.1 200 OK\r\n\r\n"]
+    assert recorded.is_closing()
